@@ -1,0 +1,1 @@
+"""Adapters: AWS, PostgreSQL and the machine, behind the ports."""

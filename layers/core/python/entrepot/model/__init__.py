@@ -1,0 +1,1 @@
+"""Models: what is stored, what steps exchange, what callers send and get."""

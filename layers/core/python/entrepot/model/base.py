@@ -1,0 +1,23 @@
+"""What all stored and exchanged models share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """A closed, validated record: unknown attributes are an error, not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, populate_by_name=True)
+
+
+class Stored(BaseModel):
+    """A record that was stored by some version of Entrepot and is read by this one.
+
+    Attributes newer than this version are ignored rather than refused, so that a rollback
+    can still read what a later version wrote. ``schema_version`` says who wrote it.
+    """
+
+    model_config = ConfigDict(extra="ignore", validate_assignment=True)
+
+    schema_version: int = 1

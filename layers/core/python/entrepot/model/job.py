@@ -1,0 +1,209 @@
+"""Jobs: one run of an import, its states and what is known of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from entrepot.model.base import Model, Stored
+from entrepot.model.contract import Mode
+from entrepot.model.receipt import Receipt
+from entrepot.model.source import Detection, Source, SplitState
+
+
+class JobState(StrEnum):
+    """Where a job stands. DESIGN: no execution waits for a person."""
+
+    RECEIVED = "received"
+    DETECTING = "detecting"
+    SPLITTING = "splitting"
+    AWAITING_MAPPING = "awaiting_mapping"
+    LOADING = "loading"
+    CHECKING = "checking"
+    AWAITING_APPROVAL = "awaiting_approval"
+    PUBLISHING = "publishing"
+    FAILED = "failed"
+    PUBLISHED = "published"
+    ALREADY_PUBLISHED = "already_published"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset(
+    {
+        JobState.PUBLISHED,
+        JobState.ALREADY_PUBLISHED,
+        JobState.SUPERSEDED,
+        JobState.REFUSED,
+        JobState.EXPIRED,
+        JobState.CANCELLED,
+    },
+)
+"""States that never change again. FAILED is resumable while its staging is kept."""
+
+AWAITING = frozenset({JobState.AWAITING_MAPPING, JobState.AWAITING_APPROVAL})
+ENDED = TERMINAL | {JobState.FAILED}
+"""States in which nothing runs and nobody is asked: what `jobs watch` waits for."""
+RUNNING = frozenset(JobState) - ENDED - AWAITING
+CANCELLABLE = frozenset(JobState) - TERMINAL - {JobState.PUBLISHING}
+
+EXIT_CODES: dict[JobState, int] = {
+    JobState.PUBLISHED: 0,
+    JobState.ALREADY_PUBLISHED: 0,
+    JobState.REFUSED: 1,
+    JobState.SUPERSEDED: 1,
+    JobState.CANCELLED: 1,
+    JobState.EXPIRED: 1,
+    JobState.FAILED: 3,
+    JobState.AWAITING_MAPPING: 4,
+    JobState.AWAITING_APPROVAL: 4,
+}
+"""The CLI's exit code for a job that came to rest (DESIGN.md, interfaces)."""
+
+
+class Step(StrEnum):
+    """The steps of an import whose results are kept, so that a later leg skips them."""
+
+    DETECT = "detect"
+    SPLIT = "split"
+    MAP = "map"
+    CHECK = "check"
+    GATE = "gate"
+    PUBLISH = "publish"
+
+
+class ErrorInfo(Model):
+    """Why a job failed or was refused; never a row's value."""
+
+    code: str
+    message: str
+    hint: str = ""
+    step: str = ""
+    chunk: str = ""
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class Awaiting(Model):
+    """What a person is asked, and until when."""
+
+    question: Literal["mapping", "contract"]
+    """``mapping``: which column feeds which field; ``contract``: is this draft right?"""
+    since: str
+    deadline: str
+    detail: dict[str, Any] = Field(default_factory=dict)
+    """Column and field names, never values."""
+    reminded: bool = False
+
+
+class Progress(Model):
+    """Running counts, for the live bar. The truth is the receipt."""
+
+    bytes_total: int = 0
+    bytes_done: int = 0
+    chunks_total: int = 0
+    chunks_done: int = 0
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+
+
+class MappedColumn(Model):
+    """One pair of a mapping: the source's column (by place and name) and the contract's field."""
+
+    index: int
+    """0-based place in the source's records."""
+    column: str
+    field: str
+    reason: str = "exact"
+
+
+class JobOptions(Model):
+    """What the caller asked for beside the file."""
+
+    force: bool = False
+    mode: Mode | None = None
+    fail_on_quarantine: bool = False
+    message: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    mapping: dict[str, str] = Field(default_factory=dict)
+    """Source column → field, stated by a person."""
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+class Job(Stored):
+    """One job. Stored as the META item; moves only through `JobStore`."""
+
+    tenant: str
+    job_id: str
+    kind: Literal["import"] = "import"
+    state: JobState = JobState.RECEIVED
+    leg: int = 1
+    attempt: int = 0
+    """Number of forced repeats of the same delivery."""
+    seq: int = 0
+    """Number of the last event."""
+    actor: str = ""
+    origin: Literal["drop", "upload", "api", "records", "schedule", "cli"] = "drop"
+    contract: str
+    contract_version: int = 0
+    """Pinned at intake; 0 while none is approved."""
+    template: str = ""
+    template_version: int = 0
+    source: Source
+    options: JobOptions = Field(default_factory=JobOptions)
+    detection: Detection | None = None
+    split: SplitState | None = None
+    chunks_key: str = ""
+    """Work-bucket key of the JSON array of chunks, once split."""
+    mapping: list[MappedColumn] | None = None
+    spec_key: str = ""
+    """Work-bucket key of the LoadSpec, once mapped."""
+    done: list[Step] = Field(default_factory=list)
+    progress: Progress = Field(default_factory=Progress)
+    doubts: list[str] = Field(default_factory=list)
+    error: ErrorInfo | None = None
+    awaiting: Awaiting | None = None
+    receipt: Receipt | None = None
+    parent: str = ""
+    received_at: str = ""
+    updated_at: str = ""
+    finished_at: str = ""
+
+    @property
+    def execution_name(self) -> str:
+        """Name of the execution of the current leg; at most 80 characters."""
+        return f"{self.job_id}-{self.leg}"
+
+    def work_key(self, *parts: str) -> str:
+        """Key of one of the job's own objects in the work bucket."""
+        return "/".join(("jobs", self.job_id, *parts))
+
+
+class JobEvent(Stored):
+    """One change of a job's state or phase. Numbers have no gaps within a job."""
+
+    tenant: str
+    job_id: str
+    seq: int
+    at: str
+    state: JobState
+    detail: dict[str, Any] = Field(default_factory=dict)
+    """Ids and counts only."""
+
+
+class ChunkRecord(Stored):
+    """What is known of one chunk: the CHUNK# item."""
+
+    id: str
+    chunk_state: Literal["loaded", "failed"]
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    bytes: int = 0
+    error: str = ""
+    cause: str = ""

@@ -1,0 +1,1 @@
+"""Ports: what the workflow needs of the world, as Protocols. Adapters implement them."""

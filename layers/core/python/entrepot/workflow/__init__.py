@@ -1,0 +1,1 @@
+"""The workflow: the body of each step and the life of a job. Knows ports only."""
