@@ -1,0 +1,121 @@
+"""What the service answers, as objects: the JSON itself stays at hand in ``data``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PUBLISHED = frozenset({"published", "already_published"})
+AWAITING = frozenset({"awaiting_mapping", "awaiting_approval"})
+ENDED = frozenset({*PUBLISHED, "superseded", "refused", "expired", "cancelled", "failed"})
+"""States in which nothing runs; a job in `AWAITING` rests too, until a person answers."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Running counts of a job. The truth is its receipt."""
+
+    bytes_total: int = 0
+    bytes_done: int = 0
+    chunks_total: int = 0
+    chunks_done: int = 0
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+
+    @classmethod
+    def of(cls, data: dict[str, Any] | None) -> Progress:
+        """From the service's JSON; counts it does not know are 0."""
+        known = {name: int(value or 0) for name, value in (data or {}).items() if name in cls.__dataclass_fields__}
+        return cls(**known)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the bytes that are done, 0 to 1."""
+        return min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else 0.0
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A job's final account (counts are rows, ``bytes`` the source's size).
+
+    For a published job ``read + expanded - collapsed = inserted + updated + unchanged + deleted +
+    duplicate + filtered + quarantined``; otherwise ``accepted`` stands for the first four.
+    """
+
+    data: dict[str, Any] = field(repr=False)
+    job_id: str = ""
+    status: str = ""
+    mode: str = ""
+    contract: str = ""
+    target: str = ""
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    quarantined: int = 0
+    removed: int = 0
+    closed: int = 0
+    accepted: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Receipt:
+        """From the service's JSON."""
+        known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__ and k != "data" and v is not None}
+        return cls(data=data, **known)
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """One change of a job's state; ``seq`` has no gaps within a job."""
+
+    seq: int
+    at: str
+    state: str
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> JobEvent:
+        """From the service's JSON."""
+        return cls(
+            int(data["seq"]), str(data.get("at") or ""), str(data.get("state") or ""), dict(data.get("detail") or {})
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a contract's target table."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    count: int
+
+
+@dataclass(frozen=True)
+class StoredContract:
+    """One version of a contract as the service keeps it."""
+
+    name: str
+    version: int
+    status: str
+    paused: bool
+    contract: dict[str, Any]
+    data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> StoredContract:
+        """From the service's JSON."""
+        contract = dict(data.get("contract") or {})
+        return cls(
+            name=str(contract.get("name") or data.get("name") or ""),
+            version=int(data.get("version") or contract.get("version") or 0),
+            status=str(data.get("status") or ""),
+            paused=bool(data.get("paused")),
+            contract=contract,
+            data=data,
+        )
