@@ -111,6 +111,15 @@ class Progress(Model):
     quarantined: int = 0
 
 
+class Tally(Model):
+    """What check counted over the whole file, from the ledger; the gate judges by it."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+
 class MappedColumn(Model):
     """One pair of a mapping: the source's column (by place and name) and the contract's field."""
 
@@ -165,6 +174,9 @@ class Job(Stored):
     """Work-bucket key of the LoadSpec, once mapped."""
     done: list[Step] = Field(default_factory=list)
     progress: Progress = Field(default_factory=Progress)
+    tally: Tally | None = None
+    reloads: int = 0
+    """How often check had chunks loaded again."""
     doubts: list[str] = Field(default_factory=list)
     error: ErrorInfo | None = None
     awaiting: Awaiting | None = None

@@ -1,0 +1,18 @@
+"""Check: every chunk there and whole, and the rows hold together as a set."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.adapters.system import LambdaDeadline
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import StepInput, StepOutput
+from entrepot.workflow.check import check
+
+
+@step("check", Env, StepInput)
+def handler(world: AwsWorld, event: StepInput, context: LambdaContext) -> StepOutput:
+    """Checks staging against the ledger, and the rows as a set."""
+    return check(world, event, LambdaDeadline(context))

@@ -1,0 +1,17 @@
+"""Detect: what is this file?"""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import StepInput, StepOutput
+from entrepot.workflow.detect import detect
+
+
+@step("detect", Env, StepInput)
+def handler(world: AwsWorld, event: StepInput, _: LambdaContext) -> StepOutput:
+    """Recognises the job's source."""
+    return detect(world, event)

@@ -1,0 +1,17 @@
+"""Gate: may this job be published?"""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import StepInput, StepOutput
+from entrepot.workflow.gate import gate
+
+
+@step("gate", Env, StepInput)
+def handler(world: AwsWorld, event: StepInput, _: LambdaContext) -> StepOutput:
+    """Applies the thresholds over the whole file."""
+    return gate(world, event)

@@ -1,0 +1,17 @@
+"""Load: one chunk's accepted rows go into staging, exactly once."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import ChunkOutput
+from entrepot.workflow.load import load
+
+
+@step("load", Env, ChunkOutput)
+def handler(world: AwsWorld, event: ChunkOutput, _: LambdaContext) -> dict[str, str]:
+    """Copies one chunk into staging."""
+    return load(world, event)

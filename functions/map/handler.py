@@ -1,0 +1,17 @@
+"""Map: which column feeds which field, and does the target fit?"""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import StepInput, StepOutput
+from entrepot.workflow.mapping import map_source
+
+
+@step("map", Env, StepInput)
+def handler(world: AwsWorld, event: StepInput, _: LambdaContext) -> StepOutput:
+    """Pins contract, mapping and target."""
+    return map_source(world, event)

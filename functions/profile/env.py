@@ -1,0 +1,9 @@
+"""The environment of the profile function."""
+
+from __future__ import annotations
+
+from entrepot.model.environment import SourcePart, TablePart, WorkPart
+
+
+class Env(SourcePart, TablePart, WorkPart):
+    """What this function is given."""

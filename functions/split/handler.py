@@ -1,0 +1,18 @@
+"""Split: cut the source at exact record boundaries."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.adapters.system import LambdaDeadline
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import StepInput, StepOutput
+from entrepot.workflow.split import split
+
+
+@step("split", Env, StepInput)
+def handler(world: AwsWorld, event: StepInput, context: LambdaContext) -> StepOutput:
+    """Splits the job's source into chunks."""
+    return split(world, event, LambdaDeadline(context))

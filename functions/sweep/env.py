@@ -1,0 +1,9 @@
+"""The environment of the sweep function."""
+
+from __future__ import annotations
+
+from entrepot.model.environment import DatabasePart, MachinePart, OutboxPart, TablePart, WaitPart, WorkPart
+
+
+class Env(DatabasePart, MachinePart, OutboxPart, TablePart, WaitPart, WorkPart):
+    """What this function is given."""

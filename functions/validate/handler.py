@@ -1,0 +1,17 @@
+"""Validate: one chunk's rows become typed rows, or entries in quarantine."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from env import Env
+
+from entrepot.adapters.runtime import step
+from entrepot.bootstrap import AwsWorld
+from entrepot.model.steps import ChunkInput, ChunkOutput
+from entrepot.workflow.validate import validate
+
+
+@step("validate", Env, ChunkInput)
+def handler(world: AwsWorld, event: ChunkInput, _: LambdaContext) -> ChunkOutput:
+    """Parses, casts and checks one chunk."""
+    return validate(world, event)

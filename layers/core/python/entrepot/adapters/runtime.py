@@ -1,0 +1,87 @@
+"""What every step function shares: structured logs, tracing, metrics, and two names for errors.
+
+Step Functions retries by an error's exact class name. So a handler lets exactly two out:
+``RetriableError`` and ``FatalError``; whatever else happens inside becomes one of them here. Neither
+message nor log ever holds a row's value: a database's DETAIL, for one, would.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel, ValidationError
+
+from entrepot.bootstrap import AwsWorld, world
+from entrepot.errors import EntrepotError, FatalError, RetriableError
+from entrepot.model.environment import Part, load
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+E = TypeVar("E", bound=BaseModel)
+
+Body = Callable[[AwsWorld, E, "LambdaContext"], Any]
+
+
+def step(name: str, env: type[Part], event: type[E]) -> Callable[[Body[E]], Callable[[Any, Any], Any]]:
+    """Makes a Lambda handler of a step's body.
+
+    Args:
+        name: The step's name.
+        env: The model of its environment.
+        event: The model of its input.
+
+    Returns:
+        A decorator; the handler it makes answers with JSON values only.
+    """
+    log = Logger(service=f"entrepot-{name}")
+
+    def decorate(body: Body[E]) -> Callable[[Any, Any], Any]:
+        @functools.wraps(body)
+        def handler(raw: Any, context: LambdaContext) -> Any:
+            log.append_keys(request_id=getattr(context, "aws_request_id", ""), **_ids(raw))
+            try:
+                parsed = event.model_validate(raw)
+                answer = body(world(load(env), name), parsed, context)
+            except EntrepotError as error:
+                log.warning(error.message, extra={"code": error.code, "hint": error.hint})
+                raise _named(error) from None
+            except ValidationError as error:
+                faults = "; ".join(f"{e['loc']}: {e['type']}" for e in error.errors(include_input=False))
+                log.warning("the step's input or stored state cannot be read", extra={"faults": faults[:1000]})
+                raise FatalError(f"{name}: the input or a stored model cannot be read: {faults[:500]}.") from None
+            except Exception as error:  # noqa: BLE001 - one of the two names must leave, whatever happened
+                # The text of a foreign error may quote a row: only its kind and place are told.
+                log.warning("unexpected error", extra={"kind": type(error).__name__, "place": _place(error)})
+                raise FatalError(f"{name}: unexpected {type(error).__name__} at {_place(error)}.") from None
+            return answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
+
+        return handler
+
+    return decorate
+
+
+def _ids(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        return {}
+    ids = {k: raw[k] for k in ("tenant", "job_id", "leg") if isinstance(raw.get(k), (str, int))}
+    chunk = raw.get("chunk")
+    return ids | ({"chunk": chunk.get("id")} if isinstance(chunk, dict) else {})
+
+
+def _named(error: EntrepotError) -> EntrepotError:
+    """The error under the name that Step Functions knows."""
+    base = RetriableError if isinstance(error, RetriableError) else FatalError
+    return base(error.message, hint=error.hint, code=error.code)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown place"
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

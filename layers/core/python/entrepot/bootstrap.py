@@ -1,0 +1,152 @@
+"""Joins ports to adapters: the only place that knows which world a process is in.
+
+Everything is made on first use and kept for the life of the process, so that a warm function keeps
+its connections and a cold one makes only what it needs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from entrepot.model.environment import Part
+from entrepot.workflow.world import StepSettings
+
+if TYPE_CHECKING:
+    from entrepot.adapters.dynamodb import DynamoConfig, DynamoJobs
+    from entrepot.adapters.eventbus import EventBridgeBus
+    from entrepot.adapters.postgres import PostgresTarget
+    from entrepot.adapters.s3 import S3Blobs
+    from entrepot.adapters.scheduler import EventBridgeScheduler
+    from entrepot.adapters.secrets import SecretsManagerSecrets
+    from entrepot.adapters.stepfunctions import StepFunctionsExecutions
+    from entrepot.adapters.system import SystemClock, UlidIds
+
+
+class AwsWorld:
+    """The world of a deployed function, and of the one-machine cloud: the same adapters.
+
+    Args:
+        env: The function's validated environment; an adapter whose variables it lacks cannot be made.
+        step: Name of the step, for the database's application name.
+    """
+
+    def __init__(self, env: Part, step: str = "") -> None:
+        self._env = env
+        self._step = step
+
+    def _get(self, name: str, default: Any = "") -> Any:
+        return getattr(self._env, name, default)
+
+    @cached_property
+    def settings(self) -> StepSettings:
+        """The settings that steps look at."""
+        return StepSettings(
+            stage=self._env.STAGE,
+            inbox_bucket=self._get("INBOX_BUCKET"),
+            work_bucket=self._get("WORK_BUCKET"),
+            outbox_bucket=self._get("OUTBOX_BUCKET"),
+            chunk_bytes=self._get("CHUNK_BYTES", 16 << 20),
+            await_days=self._get("AWAIT_DAYS", 7),
+            staging_keep_hours=self._get("STAGING_KEEP_HOURS", 24),
+            staging_unlogged=self._get("STAGING_UNLOGGED", True),
+            late_minutes=self._get("LATE_MINUTES", 60),
+            tenants=tuple(self._get("TENANTS", ())),
+        )
+
+    @cached_property
+    def blobs(self) -> S3Blobs:
+        """Objects in our buckets and in those that the settings name."""
+        from entrepot.adapters.s3 import S3Blobs
+
+        settings = self.settings
+        own = (settings.inbox_bucket, settings.work_bucket, settings.outbox_bucket)
+        buckets = [b for b in (*own, *self._get("SOURCE_BUCKETS", ())) if b]
+        return S3Blobs(buckets=buckets, roots=self._get("SOURCE_ROOTS", ()))
+
+    @cached_property
+    def jobs(self) -> DynamoJobs:
+        """Jobs, chunks and events."""
+        from entrepot.adapters.dynamodb import DynamoJobs
+
+        return DynamoJobs(self._env.TABLE_NAME, blobs=self._bodies)  # type: ignore[attr-defined]
+
+    @cached_property
+    def config(self) -> DynamoConfig:
+        """Contracts, templates, schedules."""
+        from entrepot.adapters.dynamodb import DynamoConfig
+
+        return DynamoConfig(self._env.TABLE_NAME, blobs=self._bodies)  # type: ignore[attr-defined]
+
+    @cached_property
+    def executions(self) -> StepFunctionsExecutions:
+        """The state machine."""
+        from entrepot.adapters.stepfunctions import StepFunctionsExecutions
+
+        return StepFunctionsExecutions(self._env.STATE_MACHINE_ARN)  # type: ignore[attr-defined]
+
+    @cached_property
+    def bus(self) -> EventBridgeBus:
+        """The bus of job events."""
+        from entrepot.adapters.eventbus import EventBridgeBus
+
+        return EventBridgeBus(self._env.EVENT_BUS_NAME)  # type: ignore[attr-defined]
+
+    @cached_property
+    def scheduler(self) -> EventBridgeScheduler:
+        """Import schedules."""
+        from entrepot.adapters.scheduler import EventBridgeScheduler
+
+        return EventBridgeScheduler(
+            group=self._get("SCHEDULE_GROUP"),
+            role_arn=self._get("SCHEDULE_ROLE_ARN"),
+            queue_arn=self._get("INTAKE_QUEUE_ARN"),
+        )
+
+    @cached_property
+    def secrets(self) -> SecretsManagerSecrets:
+        """Secrets by reference."""
+        from entrepot.adapters.secrets import SecretsManagerSecrets
+
+        return SecretsManagerSecrets()
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The time."""
+        from entrepot.adapters.system import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def ids(self) -> UlidIds:
+        """New ids."""
+        from entrepot.adapters.system import UlidIds
+
+        return UlidIds()
+
+    @cached_property
+    def target(self) -> PostgresTarget:
+        """The database behind the secret."""
+        from entrepot.adapters.postgres import PostgresTarget
+
+        return PostgresTarget(
+            lambda: self.secrets.database(self._env.DATABASE_SECRET_ID),  # type: ignore[attr-defined]
+            sslmode=self._get("DATABASE_SSLMODE", "verify-full"),
+            ca=self._get("DATABASE_CA", "system"),
+            application_name=f"entrepot-{self._env.STAGE}-{self._step}",
+        )
+
+    @property
+    def _bodies(self) -> S3Blobs | None:
+        """Where bodies too large for an item go; only for functions that have the work bucket."""
+        return self.blobs if self.settings.work_bucket else None
+
+
+_worlds: dict[str, AwsWorld] = {}
+
+
+def world(env: Part, step: str = "") -> AwsWorld:
+    """The process's world for a step, made once."""
+    if step not in _worlds:
+        _worlds[step] = AwsWorld(env, step)
+    return _worlds[step]

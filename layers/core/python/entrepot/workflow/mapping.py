@@ -1,0 +1,225 @@
+"""The map step: which column feeds which field, and does the target table fit?
+
+A sure mapping goes on. An unsure one, or a contract that nobody has approved yet, ends the leg in an
+awaiting state: no execution waits for a person.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from entrepot.detect.infer import infer_contract
+from entrepot.detect.profile import Profile, merge_profiles
+from entrepot.errors import ConflictError, FatalError, RetriableError, SourceError, TargetError
+from entrepot.load import fit
+from entrepot.mapping import map_columns
+from entrepot.model.contract import Contract, ContractStatus, ContractVersion, Mode
+from entrepot.model.job import Awaiting, Job, JobState, Step
+from entrepot.model.receipt import Receipt
+from entrepot.model.source import Detection
+from entrepot.model.steps import LoadSpec, StepInput, StepOutput
+from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
+from entrepot.workflow.split import read_chunks
+from entrepot.workflow.world import World, now, work_uri
+
+
+def map_source(world: World, step: StepInput) -> StepOutput:
+    """Pins contract, mapping and target shape into the job's LoadSpec, and makes staging."""
+    job = world.jobs.get(step.tenant, step.job_id)
+    if is_over(job, step.leg):
+        return answer(step, "stop")
+    try:
+        if Step.MAP not in job.done:
+            mapped = _map(world, job)
+            if mapped is None:
+                return answer(step, "stop")
+            job = mapped
+        if enter(world, job, JobState.LOADING) is None:
+            return answer(step, "stop")
+    except (SourceError, TargetError) as error:
+        end(world, job, JobState.REFUSED, error=error_info(error, Step.MAP))
+        return answer(step, "stop")
+    except ConflictError:
+        return answer(step, "stop")
+    return answer(step, "next", chunks_key=job.chunks_key)
+
+
+def read_spec(world: World, job: Job) -> LoadSpec:
+    """The spec that map stored."""
+    return LoadSpec.model_validate_json(world.blobs.read(work_uri(world, job.spec_key)))
+
+
+def _map(world: World, job: Job) -> Job | None:
+    detection = job.detection
+    if detection is None:
+        msg = "The job was never detected."
+        raise FatalError(msg, job_id=job.job_id)
+    version = _contract(world, job, detection)
+    if version.status is ContractStatus.DRAFT:
+        _await(world, job, "contract", {"version": version.contract.version})
+        return None
+    contract = _with_template(world, job, version.contract)
+    mode = job.options.mode or contract.effective_mode()
+    if _came_before(world, job, mode):
+        return None
+    result = map_columns(detection.columns, contract, job.options.mapping)
+    if not result.mapped:
+        msg = f"None of the file's {len(detection.columns)} columns is in contract {contract.name}."
+        hint = "Check the delimiter and the header row, or deliver under another contract."
+        raise SourceError(msg, hint=hint, reason="no_column_matches")
+    if not result.sure:
+        detail = {
+            "missing": result.missing_required,
+            "unused": result.unused_columns[:200],
+            "ambiguous": list(result.ambiguous)[:200],
+        }
+        _await(world, job, "mapping", detail)
+        return None
+    schema, table = contract.table_parts()
+    fitted = fit(contract, mode, result.mapped, world.target.describe(schema, table))
+    spec = LoadSpec(
+        tenant=job.tenant,
+        job_id=job.job_id,
+        contract=fitted.contract,
+        mode=mode,
+        detection=detection,
+        mapping=result.mapped,
+        target_schema=schema,
+        target_table=table,
+        create_target=fitted.create_target,
+        columns=fitted.columns,
+        key=fitted.key,
+        chunks_total=job.progress.chunks_total,
+        unlogged=world.settings.staging_unlogged,
+    )
+    spec = world.target.prepare(spec)
+    key = job.work_key("spec.json")
+    world.blobs.write(work_uri(world, key), spec.model_dump_json().encode())
+    changes = {
+        "mapping": result.mapped,
+        "spec_key": key,
+        "contract_version": version.contract.version,
+        "doubts": _merged(job.doubts, result.doubts),
+    }
+    return finish_step(world, job, Step.MAP, changes)
+
+
+def _contract(world: World, job: Job, detection: Detection) -> ContractVersion:
+    """The pinned version, the one approved meanwhile, the waiting draft, or a new draft."""
+    if job.contract_version:
+        return world.config.contract(job.tenant, job.contract, job.contract_version)
+    head = world.config.contract_head(job.tenant, job.contract)
+    if head is not None and head.latest:
+        return world.config.contract(job.tenant, job.contract, head.current or head.latest)
+    draft = infer_contract(detection, _profile(world, job), job.contract)
+    stamp = now(world)
+    return world.config.put_contract(
+        ContractVersion(
+            tenant=job.tenant,
+            contract=draft,
+            status=ContractStatus.DRAFT,
+            created_by=job.actor,
+            created_at=stamp,
+            inferred_from=job.job_id,
+        ),
+    )
+
+
+def _profile(world: World, job: Job) -> Profile:
+    parts = []
+    for chunk in read_chunks(world, job.chunks_key):
+        key = job.work_key("profile", f"{chunk.id}.json")
+        parts.append(Profile.model_validate_json(world.blobs.read(work_uri(world, key))))
+    if not parts:
+        msg = "No chunk was profiled."
+        raise RetriableError(msg, job_id=job.job_id)
+    return merge_profiles(parts)
+
+
+def _with_template(world: World, job: Job, contract: Contract) -> Contract:
+    """The contract as the job's template tightens or loosens it."""
+    if not job.template:
+        return contract
+    template = world.config.template(job.tenant, job.template, job.template_version).template
+    changes: dict[str, Any] = {}
+    if template.on_invalid is not None:
+        changes["on_invalid"] = template.on_invalid
+    if template.thresholds is not None:
+        changes["thresholds"] = template.thresholds
+    return contract.model_copy(update=changes)
+
+
+def _came_before(world: World, job: Job, mode: Mode) -> bool:
+    """Ends a delivery that was published already, or that a later version has overtaken."""
+    source = job.source
+    if not job.options.force:
+        known = world.target.published_before(job.tenant, job.contract, source.uri, source.version, source.sha256)
+        if known is not None and known.job_id != job.job_id:
+            end(world, job, JobState.ALREADY_PUBLISHED, receipt=_repeated(job, known, now(world)))
+            return True
+    return mode is not Mode.APPEND and bool(source.sequencer) and is_overtaken(world, job)
+
+
+def is_overtaken(world: World, job: Job) -> bool:
+    """Ends the job superseded when a later version of the same key is published already."""
+    source = job.source
+    newer = world.target.newer_published(job.tenant, job.contract, source.uri, source.sequencer)
+    if newer is None or newer.job_id == job.job_id or job.options.force:
+        return False
+    late = SourceError(
+        "A later version of this file was published before this one.",
+        hint="Nothing is to be done; --force publishes the older version over it.",
+        newer_job=newer.job_id,
+    )
+    end(world, job, JobState.SUPERSEDED, error=error_info(late, Step.MAP))
+    return True
+
+
+def _repeated(job: Job, known: Receipt, stamp: str) -> Receipt:
+    """The receipt of a delivery that changed nothing: the earlier job's counts stay with that job."""
+    return Receipt(
+        job_id=job.job_id,
+        tenant=job.tenant,
+        actor=job.actor,
+        status=JobState.ALREADY_PUBLISHED.value,
+        mode=known.mode,
+        message=job.options.message,
+        metadata=job.options.metadata,
+        contract=job.contract,
+        contract_version=known.contract_version,
+        template=job.template,
+        target=known.target,
+        source=job.source.uri,
+        source_version=job.source.version,
+        sha256=job.source.sha256,
+        bytes=job.source.size,
+        started_at=job.received_at,
+        finished_at=stamp,
+        parent=known.job_id,
+    )
+
+
+def _await(world: World, job: Job, question: str, detail: dict[str, Any]) -> None:
+    since = world.clock.now()
+    deadline = since + timedelta(days=world.settings.await_days)
+    awaiting = Awaiting.model_validate(
+        {
+            "question": question,
+            "since": now(world),
+            "deadline": deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "detail": detail,
+        },
+    )
+    state = JobState.AWAITING_MAPPING if question == "mapping" else JobState.AWAITING_APPROVAL
+    world.jobs.transition(
+        job,
+        state,
+        expect={JobState.SPLITTING, JobState.LOADING, JobState.RECEIVED, JobState.DETECTING},
+        changes={"awaiting": awaiting},
+        detail={"question": question},
+    )
+
+
+def _merged(first: list[str], second: list[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))
