@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 
 from entrepot.adapters.runtime import step
 from entrepot.adapters.system import LambdaDeadline
 from entrepot.bootstrap import AwsWorld
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.check import check
+from env import Env
 
 
 @step("check", Env, StepInput)

@@ -9,11 +9,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 
 from entrepot.bootstrap import world
 from entrepot.model.environment import load
 from entrepot.workflow.deliveries import receive
+from env import Env
 
 log = Logger(service="entrepot-intake")
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)

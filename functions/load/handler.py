@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
 from entrepot.model.steps import ChunkOutput
 from entrepot.workflow.load import load
+from env import Env
 
 
 @step("load", Env, ChunkOutput)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.mapping import map_source
+from env import Env
 
 
 @step("map", Env, StepInput)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
 from entrepot.model.steps import StepOutput
 from entrepot.workflow.notify import NotifyInput, notify
+from env import Env
 
 
 @step("notify", Env, NotifyInput)

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from env import Env
 from pydantic import BaseModel
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
 from entrepot.workflow.sweep import sweep
+from env import Env
 
 
 class SweepInput(BaseModel):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
+
 from entrepot_client import Client
 from entrepot_client.jobs import Job
 

@@ -32,6 +32,8 @@ class Receipt(Stored):
     target: str = ""
     source: str = ""
     source_version: str = ""
+    sequencer: str = ""
+    """The source version's place in the order of its key, where there is one."""
     sha256: str = ""
     read: int = 0
     expanded: int = 0

@@ -103,6 +103,7 @@ def draft_receipt(job: Job, state: JobState, finished_at: str) -> Receipt:
         template=job.template,
         source=job.source.uri,
         source_version=job.source.version,
+        sequencer=job.source.sequencer,
         sha256=job.source.sha256,
         bytes=job.source.size,
         read=tally.read if tally else job.progress.read,
