@@ -1,0 +1,145 @@
+"""What functions may do, as exact actions on exact resources. `docs/deploy.md` lists who gets which."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+
+from stacks.constructs.house import House, allow
+from stacks.constructs.job_table import INDEXES
+
+
+class Grants:
+    """Statements for one deployment's resources, named as what a step does with them."""
+
+    def __init__(self, house: House) -> None:
+        self._names = house.names
+        self._settings = house.settings
+
+    def keep_jobs(self) -> list[iam.PolicyStatement]:
+        """Reads and writes items of the table; a transaction is authorised by its single actions."""
+        actions = [
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ]
+        return [allow(actions, [self._names.table_arn])]
+
+    def search_jobs(self, *indexes: str) -> list[iam.PolicyStatement]:
+        """Queries indexes of the table."""
+        assert set(indexes) <= set(INDEXES)
+        return [allow(["dynamodb:Query"], [f"{self._names.table_arn}/index/{index}" for index in indexes])]
+
+    def read_drops(self) -> list[iam.PolicyStatement]:
+        """Reads objects of the inbox at their versions, and of the buckets that a source may name.
+
+        Listing lets a missing object be told from a forbidden one.
+        """
+        buckets = [self._names.inbox, *self._settings.source_buckets]
+        return [
+            allow(
+                ["s3:GetObject", "s3:GetObjectVersion"],
+                [self._names.bucket_arn(bucket, "*") for bucket in buckets],
+            ),
+            allow(["s3:ListBucket"], [self._names.bucket_arn(bucket) for bucket in buckets]),
+        ]
+
+    def keep_work(self) -> list[iam.PolicyStatement]:
+        """Reads, writes and removes work files of jobs; a large one is written in parts."""
+        return [
+            allow(
+                ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+                [self._names.bucket_arn(self._names.work, "jobs/*")],
+            ),
+            self._list_work(),
+            *self.keep_bodies(),
+        ]
+
+    def keep_bodies(self) -> list[iam.PolicyStatement]:
+        """Reads and writes what is too large for an item of the table."""
+        return [allow(["s3:GetObject", "s3:PutObject"], [self._names.bucket_arn(self._names.work, "bodies/*")])]
+
+    def _list_work(self) -> iam.PolicyStatement:
+        return allow(
+            ["s3:ListBucket"],
+            [self._names.bucket_arn(self._names.work)],
+            StringLike={"s3:prefix": "jobs/*"},
+        )
+
+    def write_outbox(self) -> list[iam.PolicyStatement]:
+        """Writes results."""
+        return [
+            allow(
+                ["s3:AbortMultipartUpload", "s3:PutObject"],
+                [self._names.bucket_arn(self._names.outbox, "*")],
+            )
+        ]
+
+    def take_uploads(self) -> list[iam.PolicyStatement]:
+        """Writes drops, so that links for uploads into the inbox can be signed."""
+        return [
+            allow(
+                ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                [self._names.bucket_arn(self._names.inbox, "*")],
+            )
+        ]
+
+    def start_legs(self) -> list[iam.PolicyStatement]:
+        """Starts executions of the one state machine."""
+        return [allow(["states:StartExecution"], [self._names.state_machine_arn])]
+
+    def watch_legs(self) -> list[iam.PolicyStatement]:
+        """Sees whether a leg's execution runs."""
+        return [allow(["states:DescribeExecution"], [self._names.executions_arn])]
+
+    def stop_legs(self) -> list[iam.PolicyStatement]:
+        """Stops a leg's execution."""
+        return [allow(["states:StopExecution"], [self._names.executions_arn])]
+
+    def announce(self) -> list[iam.PolicyStatement]:
+        """Puts events on the deployment's bus."""
+        return [allow(["events:PutEvents"], [self._names.event_bus_arn])]
+
+    def enqueue(self) -> list[iam.PolicyStatement]:
+        """Sends to the intake queue."""
+        return [allow(["sqs:SendMessage"], [self._names.intake_queue_arn])]
+
+    def take_messages(self) -> list[iam.PolicyStatement]:
+        """Receives from the intake queue, as its event source mapping does in the function's name."""
+        return [
+            allow(
+                ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                [self._names.intake_queue_arn],
+            )
+        ]
+
+    def keep_schedules(self) -> list[iam.PolicyStatement]:
+        """Makes, changes and removes schedules in the users' group, to run with the one role."""
+        actions = [
+            "scheduler:CreateSchedule",
+            "scheduler:DeleteSchedule",
+            "scheduler:GetSchedule",
+            "scheduler:UpdateSchedule",
+        ]
+        return [
+            allow(actions, [self._names.schedules_arn]),
+            allow(
+                ["iam:PassRole"],
+                [self._names.schedule_role_arn],
+                StringEquals={"iam:PassedToService": "scheduler.amazonaws.com"},
+            ),
+        ]
+
+    def open_database(self) -> list[iam.PolicyStatement]:
+        """Reads the database's secret."""
+        database = self._settings.database
+        statements = [allow(["secretsmanager:GetSecretValue"], [self._names.secret_arn(database.secret)])]
+        if database.secret_kms_key_arn:
+            service = f"secretsmanager.{self._settings.region}.amazonaws.com"
+            statements.append(
+                allow(["kms:Decrypt"], [database.secret_kms_key_arn], StringEquals={"kms:ViaService": service})
+            )
+        return statements
