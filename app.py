@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-
-import aws_cdk as cdk
+from pathlib import Path
 
 from stacks.settings import Settings
-from stacks.synth import build, feature_flags
+from stacks.synth import build, new_app
 
-app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", "cdk.out"), context=feature_flags())
+app = new_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 build(app, Settings.load(app.node.get_all_context()))
 app.synth()

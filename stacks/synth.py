@@ -13,10 +13,14 @@ from stacks.pipeline_stack import PipelineStack
 from stacks.settings import Settings
 
 
-def feature_flags() -> dict[str, Any]:
-    """The CDK's feature flags that all our templates are made under, from ``cdk.json``."""
-    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    return context
+def new_app(outdir: Path) -> cdk.App:
+    """An app under the feature flags of ``cdk.json``, wherever it is run from.
+
+    Args:
+        outdir: Folder of the cloud assembly.
+    """
+    flags: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return cdk.App(outdir=str(outdir), context=flags, analytics_reporting=False)
 
 
 def build(app: cdk.App, settings: Settings) -> PipelineStack:
@@ -37,7 +41,7 @@ def synthesise(settings: Settings, outdir: Path) -> Path:
     Raises:
         BundlingError: A layer cannot be built.
     """
-    app = cdk.App(outdir=str(outdir), context=feature_flags(), analytics_reporting=False)
+    app = new_app(outdir)
     stack = build(app, settings)
     app.synth()
     return Path(outdir) / stack.template_file

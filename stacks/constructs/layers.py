@@ -25,7 +25,7 @@ class _LayerBundling:
         self._name = name
         self._target = target
 
-    def try_bundle(self, output_dir: str, **_options: Any) -> bool:
+    def try_bundle(self, output_dir: str, *_options: Any, **_more: Any) -> bool:
         build_layer(self._name, Path(output_dir), self._target)
         return True
 
