@@ -1,0 +1,140 @@
+"""`entrepot import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+
+if TYPE_CHECKING:
+    from cli.importing import Request
+
+MODES = ("append", "upsert", "insert-only", "update-only", "replace", "delete-missing", "history", "feed")
+
+
+def _mode(value: str | None) -> str | None:
+    if value is not None and value not in MODES:
+        msg = f"{value!r} is not one of {', '.join(MODES)}"
+        raise typer.BadParameter(msg)
+    return value
+
+
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file, or a URI that the service may read.")],
+    *,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            "--contract",
+            metavar="NAME|FILE.yaml",
+            help="The contract. Otherwise the one named like the file, or one inferred from it.",
+        ),
+    ] = None,
+    template: Annotated[str | None, typer.Option("--template", metavar="NAME", help="A saved configuration.")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            callback=_mode,
+            metavar="|".join(MODES),
+            help="How rows change the table (default upsert with a key, else append).",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="SCHEMA.TABLE", help="Target table of an inferred contract.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="A,B", help="Key of an inferred contract.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve an inferred contract without asking.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Import again although this delivery was published before.")
+    ] = False,
+    fail_on_quarantine: Annotated[
+        bool, typer.Option("--fail-on-quarantine", help="Exit 1 when rows were refused.")
+    ] = False,
+    message: Annotated[str, typer.Option("--message", "-m", help="A note kept with the receipt.")] = "",
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="The character between cells, when it is not found by itself.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="The file's encoding, when it is not found by itself.")
+    ] = None,
+    service: options.Service = None,
+    state: options.State = options.DEFAULT_STATE,
+    dsn: options.Dsn = None,
+    as_json: options.Json = False,
+) -> None:
+    """Import FILE into PostgreSQL: every row exactly once, every refusal explained."""
+    from cli import inference
+    from cli.importing import Request
+
+    extra = {
+        "force": force,
+        "fail_on_quarantine": fail_on_quarantine,
+        "message": message,
+        "delimiter": "\t" if delimiter == "\\t" else delimiter,
+        "encoding": encoding,
+    }
+    is_uri = "://" in file
+    request = Request(
+        file=None if is_uri else _file(Path(file)),
+        source=file if is_uri else "",
+        contract=contract,
+        template=template,
+        mode=mode,
+        table=table,
+        key=inference.key_fields(key),
+        yes=yes,
+        options={k: v for k, v in extra.items() if v},
+    )
+    _check_contract(contract)
+    raise typer.Exit(_run(request, service, state, dsn, as_json=as_json, fail_on_quarantine=fail_on_quarantine))
+
+
+def _file(path: Path) -> Path:
+    from cli import paths
+
+    return paths.readable(path)
+
+
+def _check_contract(contract: str | None) -> None:
+    """A contract file is read before anything is started for it."""
+    from cli import documents
+
+    if contract is not None and documents.is_file(contract):
+        from entrepot.model.contract import Contract
+
+        documents.load(Path(contract), Contract)
+
+
+def _run(
+    request: Request,
+    service: str | None,
+    state: Path,
+    dsn: str | None,
+    *,
+    as_json: bool,
+    fail_on_quarantine: bool,
+) -> int:
+    from cli import interrupt, output, report
+    from cli.importing import Importer, interrupted
+    from cli.service import session
+
+    roots = [request.file.parent] if request.file else []
+    with interrupt.sigterm_too(), session(service, state, dsn, roots=roots) as opened:
+        importer = Importer(opened, request)
+        try:
+            outcome = importer.run()
+        except KeyboardInterrupt:
+            raise interrupted(opened, importer.job) from None
+        job = outcome.job
+        code = report.exit_code(job, fail_on_quarantine=fail_on_quarantine)
+        findings = report.groups(opened.client, job.id)
+        if as_json:
+            output.document(report.as_document(job, findings, code))
+            report.hints(opened, job, refused=bool(findings))
+        else:
+            report.show(opened, job, findings=findings, again=outcome.again)
+    return int(code)

@@ -1,0 +1,1 @@
+"""What `entrepot doctor` looks at."""

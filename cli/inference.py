@@ -1,0 +1,114 @@
+"""Contracts as text and data, and inferred from a file, with the library in this process."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from entrepot.model.contract import Contract
+
+
+def key_fields(text: str | None) -> list[str] | None:
+    """``--key a,b`` as a list; None when it was not given."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def contract_name(path: Path) -> str:
+    """A contract's name from a file's: the stem, in the letters that names allow.
+
+    Args:
+        path: The file.
+    """
+    import unicodedata
+
+    stem = path.name.split(".", 1)[0] or path.name.strip(".")
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:63].rstrip("_")
+    return name or "data"
+
+
+def infer(path: Path, *, name: str | None = None, key: list[str] | None = None) -> Contract:
+    """The contract of a file, from all of it.
+
+    Args:
+        path: The file.
+        name: The contract's name; otherwise the file's stem.
+        key: Fields that identify a row.
+
+    Raises:
+        SourceError: The file cannot be read as a table.
+        Failure: ``key`` names a field that the file does not have.
+    """
+    from cli.failure import Failure
+    from entrepot.detect.infer import infer_contract
+    from entrepot.inspection import profile_file
+
+    detection, profile = profile_file(path)
+    unknown = [field for field in key or () if field not in detection.columns]
+    if unknown:
+        msg = f"--key names {', '.join(unknown)}, which {path.name} does not have."
+        raise Failure(msg, hint=f"It has: {', '.join(detection.columns[:40])}.")
+    return infer_contract(detection, profile, name or contract_name(path), key=key)
+
+
+def to_data(contract: Contract) -> dict[str, Any]:
+    """A contract as JSON holds it: only what was stated."""
+    return contract.model_dump(mode="json", exclude_defaults=True)
+
+
+def to_yaml(contract: Contract) -> str:
+    """A contract as people write it."""
+    return data_to_yaml(to_data(contract))
+
+
+ORDER = ("name", "version", "description", "target", "mode", "key", "order_by", "on_invalid", "thresholds")
+FIRST = ("name", "type", "required", "unique")
+
+
+def data_to_yaml(data: dict[str, Any]) -> str:
+    """A contract's JSON as YAML: the head first, then one field after the other.
+
+    Args:
+        data: The contract as the service gives it; what is empty is left out.
+    """
+    import yaml
+
+    lean = {k: v for k, v in _ordered(data, ORDER).items() if k != "fields" and _said(v)}
+    fields = [{k: v for k, v in _ordered(f, FIRST).items() if _said(v)} for f in data.get("fields") or []]
+    head = yaml.dump(lean, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+    body = "".join(f"  - {_flow(field)}\n" for field in fields)
+    return f"{head}fields:\n{body}"
+
+
+def _ordered(data: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    return {k: data[k] for k in first if k in data} | {k: v for k, v in data.items() if k not in first}
+
+
+def _said(value: object) -> bool:
+    """Whether a value says anything: empty lists and texts, absent values and plain no do not."""
+    if isinstance(value, dict):
+        return any(_said(v) for v in value.values())
+    return value not in (None, "", [], False)
+
+
+def _flow(field: dict[str, Any]) -> str:
+    """One field on one line."""
+    import yaml
+
+    lean = {k: {a: b for a, b in v.items() if _said(b)} if isinstance(v, dict) else v for k, v in field.items()}
+    text = yaml.dump(
+        lean, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=1 << 30, default_flow_style=True
+    )
+    return str(text).strip()
+
+
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - yaml's signature
+            return True
+
+    return Dumper

@@ -1,0 +1,240 @@
+"""How a job ended: the receipt as a table, the refusals grouped, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field as made
+from typing import TYPE_CHECKING, Any
+
+from cli import output
+from cli.failure import Code
+from cli.output import clean, count
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cli.service import Session
+    from entrepot_client import Job
+
+EXAMPLES = 3
+"""Rows named per group of findings."""
+
+SAMPLE_ROWS = 200
+"""Refused rows fetched to find examples in: one page."""
+
+COUNTS = (
+    ("inserted", "green"),
+    ("updated", "green"),
+    ("unchanged", ""),
+    ("deleted", "yellow"),
+    ("accepted", ""),
+    ("duplicate", "yellow"),
+    ("filtered", "yellow"),
+    ("quarantined", "red"),
+)
+ALWAYS = {"inserted", "updated", "unchanged", "quarantined"}
+
+
+def exit_code(job: Job, *, fail_on_quarantine: bool = False) -> Code:
+    """The exit code for a job at rest.
+
+    Args:
+        job: The job.
+        fail_on_quarantine: Whether refused rows in a published job count as a refusal.
+    """
+    if job.published:
+        receipt = job.receipt
+        refused = receipt is not None and receipt.quarantined > 0
+        return Code.REFUSED if refused and fail_on_quarantine else Code.DONE
+    if job.awaiting:
+        return Code.AWAITING
+    return Code.FAILED if job.state == "failed" else Code.REFUSED
+
+
+@dataclass
+class Group:
+    """Findings of one code on one field."""
+
+    code: str
+    field: str
+    count: int
+    title: str = ""
+    action: str = ""
+    examples: list[dict[str, Any]] = made(default_factory=list)
+
+
+def groups(client: Any, job_id: str) -> list[Group]:
+    """The findings of a job's refused rows: counted over all, with the first few as examples.
+
+    Args:
+        client: The client.
+        job_id: The job.
+    """
+    found = {
+        (str(s.get("code")), str(s.get("field") or "")): Group(
+            code=str(s.get("code")),
+            field=str(s.get("field") or ""),
+            count=int(s.get("count") or 0),
+            title=str(s.get("title") or ""),
+            action=str(s.get("action") or ""),
+        )
+        for s in client.jobs.findings(job_id)
+    }
+    for row in client.jobs.quarantine(job_id, limit=SAMPLE_ROWS if found else 0):
+        for finding in row.get("findings") or []:
+            group = found.get((str(finding.get("code")), str(finding.get("field") or "")))
+            if group is not None and len(group.examples) < EXAMPLES:
+                group.examples.append({"row": row.get("row"), **{k: finding.get(k) for k in ("value", "message")}})
+    return sorted(found.values(), key=lambda g: -g.count)
+
+
+def as_document(job: Job, findings: Iterable[Group], code: Code) -> dict[str, Any]:
+    """The JSON document of an import: the receipt's own keys at the top, the job beside them.
+
+    Args:
+        job: The job, at rest.
+        findings: Its findings.
+        code: The exit code.
+    """
+    receipt = dict(job.data.get("receipt") or {})
+    return {
+        "job_id": job.id,
+        "status": job.state,
+        **receipt,
+        "state": job.state,
+        "exit_code": int(code),
+        "error": job.data.get("error"),
+        "awaiting": job.data.get("awaiting"),
+        "findings": [vars(group) for group in findings],
+        "receipt": receipt or None,
+        "job": job.data,
+    }
+
+
+def show(session: Session, job: Job, *, findings: list[Group] | None = None, again: bool = False) -> None:
+    """Prints how a job ended, for people, on stdout.
+
+    Args:
+        session: Where it ran, for the commands to go on with.
+        job: The job, at rest.
+        findings: Its findings; fetched when None.
+        again: Whether the same delivery had ended before, so that nothing ran now.
+    """
+    console = output.results()
+    console.print(_headline(job, again=again))
+    if job.data.get("receipt"):
+        console.print(receipt_table(job.data["receipt"]))
+    if (error := job.error) and not job.published:
+        console.print(f"[red]{clean(error.get('message', ''))}[/]", soft_wrap=True)
+        if error.get("hint"):
+            console.print(f"  [cyan]→[/] {clean(error['hint'])}", soft_wrap=True)
+    for doubt in job.data.get("doubts") or []:
+        console.print(f"[yellow]note:[/] {clean(doubt)}", soft_wrap=True)
+    found = groups(session.client, job.id) if findings is None else findings
+    if found:
+        console.print(findings_table(found))
+    for line in next_steps(session, job, refused=bool(found)):
+        console.print(f"  [cyan]→[/] {line}", soft_wrap=True)
+
+
+def hints(session: Session, job: Job, *, refused: bool) -> None:
+    """Prints what makes sense now on stderr, when stdout holds a document.
+
+    Args:
+        session: Where it ran.
+        job: The job.
+        refused: Whether it has refused rows.
+    """
+    for line in next_steps(session, job, refused=refused):
+        output.notes().print(f"  [cyan]→[/] {line}", soft_wrap=True)
+
+
+def _headline(job: Job, *, again: bool) -> str:
+    name = clean((job.data.get("source") or {}).get("name") or "")
+    state = output.state_text("already published" if again and job.published else job.state)
+    rest = " [dim]This delivery was published before: nothing changed.[/]" if _repeat(job, again=again) else ""
+    return f"[bold]{name}[/] {state} [dim]job {clean(job.id)}[/]{rest}"
+
+
+def _repeat(job: Job, *, again: bool) -> bool:
+    return job.published and (again or job.state == "already_published")
+
+
+def receipt_table(receipt: dict[str, Any]) -> Table:
+    """A receipt as a table.
+
+    Args:
+        receipt: As the service gives it.
+    """
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    grid.add_column(style="dim")
+    grid.add_column(justify="right", overflow="fold")
+    written = receipt.get("status") in {"published", "undone"}
+    grid.add_row("read", count(int(receipt.get("read") or 0)))
+    for name, style in COUNTS:
+        number = int(receipt.get(name) or 0)
+        if number or (name in ALWAYS and written):
+            grid.add_row(f"  {name}", f"[{style}]{count(number)}[/]" if style and number else count(number))
+    for name in ("removed", "closed"):
+        if receipt.get(name):
+            grid.add_row(f"{name} from the target", f"[yellow]{count(int(receipt[name]))}[/]")
+    for name in ("target", "mode"):
+        if receipt.get(name):
+            grid.add_row(name, clean(receipt[name]))
+    size, seconds = int(receipt.get("bytes") or 0), float(receipt.get("seconds") or 0)
+    if size:
+        grid.add_row("size", output.size(size))
+    if seconds:
+        rate = f" ({output.size(size / seconds)}/s)" if size else ""
+        grid.add_row("time", f"{output.duration(seconds)}{rate}")
+    return grid
+
+
+def findings_table(found: list[Group]) -> Table:
+    """Findings, most frequent first, each with its first rows.
+
+    Args:
+        found: Groups of findings.
+    """
+    rows = [(count(g.count), g.field, g.title or g.code, _examples(g), g.action) for g in found[:20]]
+    return output.table(
+        ("rows", "field", "what is wrong", "for example", "what to do"),
+        rows,
+        title="Refused rows",
+        right=("rows",),
+        markup=("rows", "for example"),
+    )
+
+
+def _examples(group: Group) -> str:
+    lines = []
+    for example in group.examples:
+        value = example.get("value")
+        shown = "" if value is None else f" [red]{clean(_shorten(str(value)))}[/]" if value else " [dim](empty)[/]"
+        lines.append(f"[dim]row {example.get('row')}[/]{shown}")
+    return "\n".join(lines)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def next_steps(session: Session, job: Job, *, refused: bool) -> Iterable[str]:
+    """Commands that make sense now."""
+    where = clean(session.where)
+    contract = clean(job.data.get("contract") or "")
+    if job.published:
+        yield f"see the rows: [bold]entrepot rows {contract}{where}[/]"
+    if refused:
+        yield f"refused rows as a file: [bold]entrepot jobs refused {job.id} --out refused.csv{where}[/]"
+    if job.state == "awaiting_approval":
+        yield f"look at the draft: [bold]entrepot contracts show {contract}{where}[/]"
+        yield f"approve it for this file and every later one: [bold]entrepot jobs approve {job.id}{where}[/]"
+    if job.state == "awaiting_mapping":
+        yield f"say which column feeds which field: [bold]entrepot jobs confirm {job.id} --map COLUMN=FIELD{where}[/]"
+    if job.state == "failed":
+        yield f"go on from where it stood: [bold]entrepot jobs resume {job.id}{where}[/]"

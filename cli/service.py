@@ -1,0 +1,196 @@
+"""Finding the service a command talks to, or starting a one-shot one for it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cli.failure import Code, Failure
+
+if TYPE_CHECKING:
+    from entrepot_client import Client
+
+LOCAL_ROLE = "engineer"
+"""Whoever can read the state directory can read the database beside it: nothing is gained by less."""
+
+
+@dataclass
+class Session:
+    """An open way to a service.
+
+    Attributes:
+        client: The HTTP client.
+        kind: ``remote`` (given by address), ``local`` (found running), ``one-shot`` (ours).
+        dsn: How to reach the database directly; empty when unknown.
+        roots: Folders the service may read ``file://`` sources from.
+        where: Options to repeat so that another command finds the same service.
+    """
+
+    client: Client
+    kind: Literal["remote", "local", "one-shot"]
+    dsn: str = ""
+    roots: Sequence[Path] = ()
+    where: str = ""
+    cloud: Any = field(default=None, repr=False)
+
+    def reads(self, path: Path) -> bool:
+        """Whether the service can read a local file where it lies, without an upload."""
+        return any(path.is_relative_to(root) for root in self.roots)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A local cloud that runs now, as its ``service.json`` describes it."""
+
+    url: str
+    token: str
+    dsn: str
+    pid: int
+    roots: tuple[Path, ...]
+
+
+@contextmanager
+def session(
+    service: str | None,
+    state: Path,
+    dsn: str | None = None,
+    *,
+    roots: Sequence[Path] = (),
+) -> Iterator[Session]:
+    """The service to use: the one named, else the one that runs, else a one-shot of our own.
+
+    Args:
+        service: Its address, when one was given.
+        state: State directory of the local cloud.
+        dsn: Always means one-shot against this database.
+        roots: Folders a one-shot cloud may read.
+
+    Raises:
+        Failure: The options contradict each other, or the service needs a token we lack.
+    """
+    if dsn is None and service:
+        yield remote(service)
+        return
+    running = find_running(state)
+    if dsn is None and running is not None:
+        yield attach(running, state)
+        return
+    if running is not None:
+        # The running service owns its directory; a one-shot against another database keeps its own.
+        state = state / "one-shot"
+    with one_shot(state, dsn, roots) as opened:
+        yield opened
+
+
+def remote(url: str) -> Session:
+    """A service given by its address.
+
+    Raises:
+        Failure: There is no token for it.
+    """
+    from entrepot_client import Client
+
+    if not url.startswith(("http://", "https://")):
+        msg = f"--service {url!r} is not an address."
+        raise Failure(msg, hint="Write it with http:// or https://.")
+    token = os.environ.get("ENTREPOT_TOKEN", "")
+    if not token:
+        msg = f"There is no token for {url}."
+        raise Failure(msg, hint="Set ENTREPOT_TOKEN; a local cloud gives one with `entrepot token --role operator`.")
+    return Session(Client(url, token), "remote", where=f" --service {url}")
+
+
+def attach(running: Running, state: Path) -> Session:
+    """A local cloud that runs already."""
+    from entrepot_client import Client
+
+    client = Client(running.url, running.token)
+    return Session(client, "local", dsn=running.dsn, roots=running.roots, where=_where(state, None))
+
+
+def read_service(state: Path) -> Running | None:
+    """What ``service.json`` says, whether or not its process still lives.
+
+    Raises:
+        Failure: The file cannot be read.
+    """
+    path = state / "service.json"
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}."
+        raise Failure(msg, hint="Remove it if no local cloud runs.", code=Code.FAILED) from error
+    return Running(
+        url=str(data.get("api_url") or ""),
+        token=str(data.get("token") or ""),
+        dsn=str(data.get("dsn") or ""),
+        pid=int(data.get("pid") or 0),
+        roots=tuple(Path(root) for root in data.get("roots") or ()),
+    )
+
+
+def find_running(state: Path) -> Running | None:
+    """The local cloud that runs on a state directory; None when none does."""
+    found = read_service(state)
+    return found if found is not None and found.url and alive(found.pid) else None
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this id exists."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def one_shot(state: Path, dsn: str | None, roots: Sequence[Path] = ()) -> Iterator[Session]:
+    """A local cloud for the length of one command.
+
+    Args:
+        state: Its state directory.
+        dsn: The database; an embedded one when None.
+        roots: Folders it may read.
+    """
+    from cli.output import notes
+    from entrepot_client import Client
+    from local.cloud import LocalCloud
+
+    cloud = LocalCloud(state, roots=tuple(roots), dsn=dsn)
+    try:
+        with notes().status("Starting a local cloud …"):
+            cloud.start()
+        token = cloud.issue_token(user(), LOCAL_ROLE)
+        with Client(cloud.api_url, token) as client:
+            yield Session(client, "one-shot", dsn=cloud.dsn, roots=roots, where=_where(state, dsn), cloud=cloud)
+    finally:
+        cloud.stop()
+
+
+def user() -> str:
+    """Who is at the keyboard, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"
+
+
+def _where(state: Path, dsn: str | None) -> str:
+    from cli.options import DEFAULT_STATE
+
+    stated = "" if state == DEFAULT_STATE else f" --state {state}"
+    # A DSN may hold a password: it is never repeated on a screen.
+    return stated + (" --dsn …" if dsn else "")
