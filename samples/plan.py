@@ -34,28 +34,30 @@ class Rule:
 
     Args:
         name: What a reader of the truth calls it.
+        code: The finding that it must give (docs/findings.md).
         field: The contract's field that is at fault; empty when the whole row is.
         value: What stands in the cell.
     """
 
     name: str
-    field: str
+    code: str
+    field: str = ""
     value: str = ""
 
 
 RULES: Final = (
-    Rule("id missing", "incident_id", ""),
-    Rule("id malformed", "incident_id", "00O1-2x"),
-    Rule("day that does not exist", "date_reported", "31/02/2024"),
-    Rule("date in words", "date_reported", "last Tuesday"),
-    Rule("amount in words", "damage_eur", "approx. 500"),
-    Rule("amount below zero", "damage_eur", "-125.00"),
-    Rule("count in words", "people_affected", "three"),
-    Rule("status unknown", "status", "resolved?"),
-    Rule("status missing", "status", ""),
-    Rule("e-mail without @", "email", "zoe.example.org"),
-    Rule("cell too few", ""),
-    Rule("cell too many", ""),
+    Rule("id missing", "required", "incident_id"),
+    Rule("id malformed", "pattern", "incident_id", "00O1-2x"),
+    Rule("day that does not exist", "date", "date_reported", "31/02/2024"),
+    Rule("date in words", "date", "date_reported", "last Tuesday"),
+    Rule("amount in words", "decimal", "damage_eur", "approx. 500"),
+    Rule("amount below zero", "too_small", "damage_eur", "-125.00"),
+    Rule("count in words", "integer", "people_affected", "three"),
+    Rule("status unknown", "enum", "status", "resolved?"),
+    Rule("status missing", "required", "status"),
+    Rule("e-mail without @", "format", "email", "zoe.example.org"),
+    Rule("cell too few", "ragged"),
+    Rule("cell too many", "ragged"),
 )
 """Each breaks one rule of the contract and no other, so that one finding is the right number."""
 
@@ -93,11 +95,12 @@ class Expectations:
         """How many rows are refused."""
         return len(self.wrong)
 
-    def refused_by_field(self) -> dict[str, int]:
-        """How many rows are refused for each field; the empty name stands for the whole row."""
-        counts: dict[str, int] = {}
+    def findings(self) -> dict[tuple[str, str], int]:
+        """How many rows are refused for each finding: (code, field); no field means the whole row."""
+        counts: dict[tuple[str, str], int] = {}
         for item in self.wrong:
-            counts[item.rule.field] = counts.get(item.rule.field, 0) + 1
+            reason = (item.rule.code, item.rule.field)
+            counts[reason] = counts.get(reason, 0) + 1
         return counts
 
 
