@@ -126,6 +126,10 @@ class Names:
         """ARN pattern of the state machine's executions."""
         return self._arn("states", f"execution:{self.state_machine}:*")
 
+    def map_executions_arn(self, label: str) -> str:
+        """ARN pattern of the executions that are children of a Distributed Map."""
+        return self._arn("states", f"execution:{self.state_machine}/{label}:*")
+
     @property
     def schedule_group(self) -> str:
         """The group of schedules that users make through the API."""

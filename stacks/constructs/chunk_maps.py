@@ -16,6 +16,9 @@ from stacks.constructs.functions import Functions
 from stacks.constructs.house import House
 from stacks.constructs.steps import ERROR_PATH, catch_all, retry, step
 
+MAP_LABELS = ("ProfileChunks", "LoadChunks")
+"""The maps' labels; the children's executions carry them in their ARNs."""
+
 _TRANSIENT_TABLE_ERRORS = (
     "DynamoDB.InternalServerErrorException",
     "DynamoDB.ItemCollectionSizeLimitExceededException",

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.bundling import ROOT
-from stacks.constructs.house import House, acknowledge_wildcards, allow, service_role
+from stacks.constructs.house import House, acknowledge, acknowledge_wildcards, allow, service_role
 from stacks.constructs.layers import runtime_of
 from stacks.settings import DATABASE_FUNCTIONS, FunctionName
 
@@ -79,6 +79,7 @@ class HouseFunction(Construct):
         )
         if self._joins_network:
             self._join_network()
+        self._acknowledge()
 
     @property
     def pinned(self) -> lambda_.IFunction:
@@ -112,6 +113,7 @@ class HouseFunction(Construct):
         ]
         role = service_role(self, "Role", "lambda.amazonaws.com", statements)
         acknowledge_wildcards(role, statements, _WILDCARD_REASONS)
+        acknowledge(role, _WILDCARD_REASONS["*"], "Serverless-LambdaStarPermissions")
         return role
 
     def _network_statements(self) -> list[iam.PolicyStatement]:
@@ -127,6 +129,20 @@ class HouseFunction(Construct):
                 conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
             ),
         ]
+
+    def _acknowledge(self) -> None:
+        acknowledge(
+            self.function,
+            "The runtime is a deployment's choice; Lambda supports the default, python3.13, until 2029.",
+            "AwsSolutions-L1",
+            "Serverless-LambdaLatestVersion",
+        )
+        acknowledge(
+            self.function,
+            "A dead-letter target takes asynchronous invocations only. The sweep alone has such, and the next"
+            " sweep does what one could not; all others answer to a queue, the state machine or the API.",
+            "Serverless-LambdaDLQ",
+        )
 
     def _join_network(self) -> None:
         # On the resource itself: the construct's way wants a VPC with availability zones, which would

@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.chunk_maps import ChunkMaps
+from stacks.constructs.chunk_maps import MAP_LABELS, ChunkMaps
 from stacks.constructs.functions import Functions
 from stacks.constructs.house import House, acknowledge_wildcards, allow, service_role
 from stacks.constructs.house_function import HouseFunction
@@ -85,6 +85,8 @@ class ImportMachine(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        # What the construct would grant its maps beside; the role above has it.
+        self.machine.node.try_remove_child("DistributedMapPolicy")
 
     def _definition(self, maps: ChunkMaps) -> sfn.IChainable:
         profile, load = maps.profile(), maps.load()
@@ -180,7 +182,10 @@ class ImportMachine(Construct):
             allow(["dynamodb:UpdateItem"], [names.table_arn]),
             # A Distributed Map runs its children as executions of the machine itself.
             allow(["states:StartExecution"], [names.state_machine_arn]),
-            allow(["states:DescribeExecution", "states:StopExecution"], [names.executions_arn]),
+            allow(
+                ["states:DescribeExecution", "states:StopExecution"],
+                [names.executions_arn, *(names.map_executions_arn(label) for label in MAP_LABELS)],
+            ),
             allow(_LOG_DELIVERY, ["*"]),
             allow(
                 [

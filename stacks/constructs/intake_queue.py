@@ -6,7 +6,6 @@ import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -69,4 +68,16 @@ class IntakeQueue(Construct):
 
     def feed(self, intake: lambda_.IFunction) -> None:
         """Hands the queue's messages to intake; each message succeeds or fails by itself."""
-        intake.add_event_source(sources.SqsEventSource(self.queue, batch_size=_BATCH, report_batch_item_failures=True))
+        mapping = lambda_.EventSourceMapping(
+            self,
+            "Feed",
+            target=intake,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=_BATCH,
+            report_batch_item_failures=True,
+        )
+        acknowledge(
+            mapping,
+            "A queue's failed messages go to the queue's own dead letters; SQS mappings take no destination.",
+            "Serverless-LambdaEventSourceMappingDestination",
+        )

@@ -70,7 +70,11 @@ class Observability(Construct):
                 "AwsSolutions-SNS2",
             )
         if chosen.email:
-            topic.add_subscription(subscriptions.EmailSubscription(chosen.email))
+            acknowledge(
+                topic.add_subscription(subscriptions.EmailSubscription(chosen.email)),
+                "A mail that came too late would help nobody; the alarm's state stays in CloudWatch.",
+                "Serverless-SNSRedrivePolicy",
+            )
         return topic
 
     def _alarm(self, construct_id: str, metric: cloudwatch.IMetric, description: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from stacks.constructs.house import House, allow, service_role
+from stacks.constructs.house import House, acknowledge, allow, service_role
 from stacks.constructs.house_function import HouseFunction
 
 SWEEP_EXPRESSION = "rate(5 minutes)"
@@ -27,6 +29,7 @@ class Schedules(Construct):
             role_name=names.schedule_role,
         )
         own = scheduler.CfnScheduleGroup(self, "Own", name=names.house_schedule_group)
+        self._drop_late_sweeps(sweep)
         self._sweep(sweep).node.add_dependency(own)
 
     def _sweep(self, sweep: HouseFunction) -> scheduler.CfnSchedule:
@@ -54,6 +57,17 @@ class Schedules(Construct):
         )
         schedule.node.add_dependency(sweep)
         return schedule
+
+    def _drop_late_sweeps(self, sweep: HouseFunction) -> None:
+        """A sweep that cannot start in time is not worth starting: the next one is due."""
+        invocations = lambda_.EventInvokeConfig(
+            self, "SweepInvocations", function=sweep.function, max_event_age=cdk.Duration.minutes(4), retry_attempts=0
+        )
+        acknowledge(
+            invocations,
+            "What one sweep could not do, the next one does; there is nothing to keep of a failed one.",
+            "Serverless-LambdaAsyncFailureDestination",
+        )
 
     def _role(
         self, construct_id: str, group: str, statements: list[iam.PolicyStatement], role_name: str | None = None
