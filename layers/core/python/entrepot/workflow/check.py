@@ -13,10 +13,10 @@ from entrepot.model.steps import LoadSpec, StepInput, StepOutput
 from entrepot.ports.target import LedgerLine, RefusedRow
 from entrepot.ports.world import Deadline
 from entrepot.validate.catalogue import finding
+from entrepot.workflow.chunks import read_chunk, read_chunks, write_chunks
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
-from entrepot.workflow.mapping import read_spec
-from entrepot.workflow.split import read_chunks, write_chunks
-from entrepot.workflow.validate import read_chunk, write_quarantine
+from entrepot.workflow.quarantine import decoded, write_quarantine
+from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
 
 MAX_RELOADS = 5
@@ -171,13 +171,3 @@ def _verbatim(
 
 def _finding(refused: RefusedRow, column: dict[str, str]) -> Finding:
     return finding(refused.code, field=refused.field, column=column.get(refused.field, ""), detail=refused.detail)
-
-
-def decoded(raw: bytes, encoding: str) -> tuple[str, str]:
-    """A record as text, or as base64 when its bytes are no text in the encoding."""
-    import base64
-
-    try:
-        return raw.decode(encoding), ""
-    except UnicodeDecodeError:
-        return "", base64.b64encode(raw).decode()

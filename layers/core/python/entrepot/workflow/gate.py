@@ -10,7 +10,7 @@ from entrepot.model.contract import Contract, OnInvalid
 from entrepot.model.job import ErrorInfo, Job, JobState, Step, Tally
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.life import answer, end, finish_step, is_over
-from entrepot.workflow.mapping import read_spec
+from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
 
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 from entrepot.model.job import ChunkRecord
 from entrepot.model.steps import ChunkOutput
 from entrepot.ports.target import ChunkCounts
-from entrepot.workflow.mapping import read_spec
-from entrepot.workflow.validate import is_idle
+from entrepot.workflow.chunks import is_idle
+from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
 
 

@@ -14,13 +14,13 @@ from entrepot.detect.profile import Profile, merge_profiles
 from entrepot.errors import ConflictError, FatalError, RetriableError, SourceError, TargetError
 from entrepot.load import fit
 from entrepot.mapping import map_columns
-from entrepot.model.contract import Contract, ContractStatus, ContractVersion, Mode
+from entrepot.model.contract import Contract, ContractStatus, ContractVersion
 from entrepot.model.job import Awaiting, Job, JobState, Step
-from entrepot.model.receipt import Receipt
 from entrepot.model.source import Detection
 from entrepot.model.steps import LoadSpec, StepInput, StepOutput
+from entrepot.workflow.chunks import read_chunks
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
-from entrepot.workflow.split import read_chunks
+from entrepot.workflow.precedence import came_before
 from entrepot.workflow.world import World, now, work_uri
 
 
@@ -45,11 +45,6 @@ def map_source(world: World, step: StepInput) -> StepOutput:
     return answer(step, "next", chunks_key=job.chunks_key)
 
 
-def read_spec(world: World, job: Job) -> LoadSpec:
-    """The spec that map stored."""
-    return LoadSpec.model_validate_json(world.blobs.read(work_uri(world, job.spec_key)))
-
-
 def _map(world: World, job: Job) -> Job | None:
     detection = job.detection
     if detection is None:
@@ -61,7 +56,7 @@ def _map(world: World, job: Job) -> Job | None:
         return None
     contract = _with_template(world, job, version.contract)
     mode = job.options.mode or contract.effective_mode()
-    if _came_before(world, job, mode):
+    if came_before(world, job, mode):
         return None
     result = map_columns(detection.columns, contract, job.options.mapping)
     if not result.mapped:
@@ -148,56 +143,6 @@ def _with_template(world: World, job: Job, contract: Contract) -> Contract:
     if template.thresholds is not None:
         changes["thresholds"] = template.thresholds
     return contract.model_copy(update=changes)
-
-
-def _came_before(world: World, job: Job, mode: Mode) -> bool:
-    """Ends a delivery that was published already, or that a later version has overtaken."""
-    source = job.source
-    if not job.options.force:
-        known = world.target.published_before(job.tenant, job.contract, source.uri, source.version, source.sha256)
-        if known is not None and known.job_id != job.job_id:
-            end(world, job, JobState.ALREADY_PUBLISHED, receipt=_repeated(job, known, now(world)))
-            return True
-    return mode is not Mode.APPEND and bool(source.sequencer) and is_overtaken(world, job)
-
-
-def is_overtaken(world: World, job: Job) -> bool:
-    """Ends the job superseded when a later version of the same key is published already."""
-    source = job.source
-    newer = world.target.newer_published(job.tenant, job.contract, source.uri, source.sequencer)
-    if newer is None or newer.job_id == job.job_id or job.options.force:
-        return False
-    late = SourceError(
-        "A later version of this file was published before this one.",
-        hint="Nothing is to be done; --force publishes the older version over it.",
-        newer_job=newer.job_id,
-    )
-    end(world, job, JobState.SUPERSEDED, error=error_info(late, Step.MAP))
-    return True
-
-
-def _repeated(job: Job, known: Receipt, stamp: str) -> Receipt:
-    """The receipt of a delivery that changed nothing: the earlier job's counts stay with that job."""
-    return Receipt(
-        job_id=job.job_id,
-        tenant=job.tenant,
-        actor=job.actor,
-        status=JobState.ALREADY_PUBLISHED.value,
-        mode=known.mode,
-        message=job.options.message,
-        metadata=job.options.metadata,
-        contract=job.contract,
-        contract_version=known.contract_version,
-        template=job.template,
-        target=known.target,
-        source=job.source.uri,
-        source_version=job.source.version,
-        sha256=job.source.sha256,
-        bytes=job.source.size,
-        started_at=job.received_at,
-        finished_at=stamp,
-        parent=known.job_id,
-    )
 
 
 def _await(world: World, job: Job, question: str, detail: dict[str, Any]) -> None:

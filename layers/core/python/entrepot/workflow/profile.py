@@ -5,6 +5,7 @@ from __future__ import annotations
 from entrepot.detect.profile import profile_chunk
 from entrepot.errors import FatalError
 from entrepot.model.steps import ChunkInput
+from entrepot.workflow.chunks import read_chunk
 from entrepot.workflow.life import is_over
 from entrepot.workflow.world import World, work_uri
 
@@ -18,11 +19,7 @@ def profile(world: World, step: ChunkInput) -> dict[str, str]:
         msg = "The job was never detected."
         raise FatalError(msg, job_id=job.job_id)
     chunk = step.chunk
-    if chunk.uri:
-        data = world.blobs.read(chunk.uri, start=chunk.start, end=chunk.end)
-    else:
-        data = world.blobs.read(job.source.uri, version=job.source.version, start=chunk.start, end=chunk.end)
-    found = profile_chunk(data, job.detection, chunk)
+    found = profile_chunk(read_chunk(world, job, chunk), job.detection, chunk)
     key = job.work_key("profile", f"{chunk.id}.json")
     world.blobs.write(work_uri(world, key), found.model_dump_json().encode())
     return {}

@@ -13,7 +13,8 @@ from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec, StepInput, StepOutput
 from entrepot.ports.world import Deadline
 from entrepot.workflow.life import answer, draft_receipt, end, enter, error_info, is_over
-from entrepot.workflow.mapping import is_overtaken, read_spec
+from entrepot.workflow.precedence import is_overtaken
+from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, now
 
 MARGIN_SECONDS = 1.0

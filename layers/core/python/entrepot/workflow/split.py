@@ -10,14 +10,13 @@ import codecs
 import hashlib
 from collections.abc import Iterator
 
-import orjson
-
 from entrepot.errors import ConflictError, FatalError, SourceError
 from entrepot.formats.split import Splitter, needs_pieces
 from entrepot.model.job import Job, JobState, Step
 from entrepot.model.source import Chunk, Detection, SplitState
 from entrepot.model.steps import Outcome, StepInput, StepOutput
 from entrepot.ports.world import Deadline
+from entrepot.workflow.chunks import read_chunks, write_chunks
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
 from entrepot.workflow.world import World, work_uri
 
@@ -47,16 +46,6 @@ def split(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     if finished is None:
         return answer(step, "more")
     return answer(step, _after(world, finished), chunks_key=finished.chunks_key)
-
-
-def read_chunks(world: World, key: str) -> list[Chunk]:
-    """The job's chunks, as split stored them."""
-    return [Chunk.model_validate(item) for item in orjson.loads(world.blobs.read(work_uri(world, key)))]
-
-
-def write_chunks(world: World, key: str, chunks: list[Chunk]) -> None:
-    """Stores chunks as the JSON array that the Distributed Map reads."""
-    world.blobs.write(work_uri(world, key), orjson.dumps([c.model_dump() for c in chunks]))
 
 
 def _after(world: World, job: Job) -> Outcome:

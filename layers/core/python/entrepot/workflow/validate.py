@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-
-import orjson
 import pyarrow as pa
 
-from entrepot.model.findings import QuarantinedRow
-from entrepot.model.job import Job, JobState
-from entrepot.model.source import Chunk
 from entrepot.model.steps import ChunkInput, ChunkOutput
 from entrepot.validate import validate_chunk
-from entrepot.workflow.mapping import read_spec
+from entrepot.workflow.chunks import is_idle, read_chunk
+from entrepot.workflow.quarantine import write_quarantine
+from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
 
 
@@ -36,35 +31,6 @@ def validate(world: World, step: ChunkInput) -> ChunkOutput:
         accepted=checked.accepted,
         quarantined=len(checked.quarantined),
     )
-
-
-def is_idle(world: World, job: Job, step: ChunkInput) -> bool:
-    """Whether there is nothing to do for this chunk: the job rests or moved on, or it is loaded."""
-    if job.leg != step.leg or job.state is not JobState.LOADING:
-        return True
-    record = world.jobs.chunk(step.tenant, step.job_id, step.chunk.id)
-    return record is not None and record.chunk_state == "loaded"
-
-
-def read_chunk(world: World, job: Job, chunk: Chunk) -> bytes:
-    """A chunk's bytes, from the source or from its piece."""
-    if chunk.uri:
-        return world.blobs.read(chunk.uri, start=chunk.start, end=chunk.end)
-    if chunk.start == chunk.end:
-        return b""
-    return world.blobs.read(job.source.uri, version=job.source.version, start=chunk.start, end=chunk.end)
-
-
-def write_quarantine(world: World, job: Job, name: str, rows: Iterable[QuarantinedRow]) -> None:
-    """Stores refused rows verbatim, one JSON document a line, and a count of each reason beside them."""
-    reasons: Counter[str] = Counter()
-    lines = []
-    for row in rows:
-        lines.append(row.model_dump_json(exclude_defaults=True).encode())
-        reasons.update({f"{f.code}|{f.field}" for f in row.findings})
-    if lines:
-        world.blobs.write(work_uri(world, job.work_key("quarantine", f"{name}.jsonl")), b"\n".join(lines) + b"\n")
-        world.blobs.write(work_uri(world, job.work_key("reasons", f"{name}.json")), orjson.dumps(dict(reasons)))
 
 
 def _write_arrow(world: World, key: str, batches: list[pa.RecordBatch]) -> None:

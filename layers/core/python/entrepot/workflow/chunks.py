@@ -1,0 +1,37 @@
+"""The job's book of chunks, and the bytes behind each."""
+
+from __future__ import annotations
+
+import orjson
+
+from entrepot.model.job import Job, JobState
+from entrepot.model.source import Chunk
+from entrepot.model.steps import ChunkInput
+from entrepot.workflow.world import World, work_uri
+
+
+def read_chunks(world: World, key: str) -> list[Chunk]:
+    """The job's chunks, as split stored them."""
+    return [Chunk.model_validate(item) for item in orjson.loads(world.blobs.read(work_uri(world, key)))]
+
+
+def write_chunks(world: World, key: str, chunks: list[Chunk]) -> None:
+    """Stores chunks as the JSON array that the Distributed Map reads."""
+    world.blobs.write(work_uri(world, key), orjson.dumps([c.model_dump() for c in chunks]))
+
+
+def is_idle(world: World, job: Job, step: ChunkInput) -> bool:
+    """Whether there is nothing to do for this chunk: the job rests or moved on, or it is loaded."""
+    if job.leg != step.leg or job.state is not JobState.LOADING:
+        return True
+    record = world.jobs.chunk(step.tenant, step.job_id, step.chunk.id)
+    return record is not None and record.chunk_state == "loaded"
+
+
+def read_chunk(world: World, job: Job, chunk: Chunk) -> bytes:
+    """A chunk's bytes, from the source or from its piece."""
+    if chunk.uri:
+        return world.blobs.read(chunk.uri, start=chunk.start, end=chunk.end)
+    if chunk.start == chunk.end:
+        return b""
+    return world.blobs.read(job.source.uri, version=job.source.version, start=chunk.start, end=chunk.end)
