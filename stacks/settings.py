@@ -69,7 +69,7 @@ class SettingsError(ValueError):
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Concurrency(_Group):
@@ -182,11 +182,11 @@ class Vpc(_Group):
 class Oidc(_Group):
     """Whose bearer tokens the API accepts."""
 
-    issuer: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    issuer: Annotated[str, Field(pattern=r"^https://\S+$")]
     """The issuer that a token must name."""
     audience: Annotated[str, Field(min_length=1)]
     """The audience that a token must name."""
-    jwks_url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    jwks_url: Annotated[str, Field(pattern=r"^https://\S+$")]
     """Where the issuer publishes its public keys."""
 
 
@@ -274,10 +274,6 @@ class Settings(_Group):
             )
         if self.alarms.email and self.alarms.topic_arn:
             raise ValueError("alarms.email and alarms.topic_arn exclude each other: subscribe to that topic instead")
-        if self.stage != "local" and not (
-            self.oidc.issuer.startswith("https://") and self.oidc.jwks_url.startswith("https://")
-        ):
-            raise ValueError("oidc.issuer and oidc.jwks_url must be https:// addresses")
         if self.database.ca_file is not None and not self.database.ca_file.is_file():
             raise ValueError(f"database.ca_file {str(self.database.ca_file)!r} is not a file")
         return self
@@ -354,9 +350,9 @@ class Settings(_Group):
             # The one-machine cloud puts its own issuer, whose port is known only when it runs, in
             # these variables of the API function; a template with a port could not be cached.
             "oidc": {
-                "issuer": "http://local.invalid",
+                "issuer": "https://local.invalid",
                 "audience": "entrepot",
-                "jwks_url": "http://local.invalid/jwks.json",
+                "jwks_url": "https://local.invalid/jwks.json",
             },
             "removal": "destroy",
             "bundle": False,

@@ -33,46 +33,46 @@ class Functions(Construct):
             "intake",
             {**job, **env.source, **env.outbox, **env.machine, **env.tenants},
             grants.take_messages(),
-            grants.keep_jobs(),
+            grants.move_jobs(),
             grants.read_drops(),
-            grants.keep_bodies(),
             grants.write_outbox(),
             grants.announce(),
             grants.start_legs(),
         )
-        self.detect = self._function(
-            "detect", {**job, **env.source}, grants.keep_jobs(), grants.read_drops(), grants.keep_work()
-        )
+        self.detect = self._function("detect", {**job, **env.source}, grants.move_jobs(), grants.read_drops())
         self.split = self._function(
-            "split", {**job, **env.source, **env.chunks}, grants.keep_jobs(), grants.read_drops(), grants.keep_work()
+            "split",
+            {**job, **env.source, **env.chunks},
+            grants.move_jobs(),
+            grants.read_drops(),
+            grants.write_work(),
         )
         self.profile = self._function(
-            "profile", {**job, **env.source}, grants.keep_jobs(), grants.read_drops(), grants.keep_work()
+            "profile", {**job, **env.source}, grants.read_jobs(), grants.read_drops(), grants.write_work()
         )
-        self.map = self._function("map", {**job, **env.waiting}, grants.keep_jobs(), grants.keep_work())
+        self.map = self._function("map", {**job, **env.waiting}, grants.move_jobs(), grants.write_work())
         self.validate = self._function(
-            "validate", {**job, **env.source}, grants.keep_jobs(), grants.read_drops(), grants.keep_work()
+            "validate", {**job, **env.source}, grants.read_jobs(), grants.read_drops(), grants.write_work()
         )
-        self.load = self._function("load", job, grants.keep_jobs(), grants.keep_work())
+        self.load = self._function("load", job, grants.move_jobs(), grants.use_up_work())
         self.check = self._function(
-            "check", {**job, **env.source}, grants.keep_jobs(), grants.read_drops(), grants.keep_work()
+            "check",
+            {**job, **env.source},
+            grants.move_jobs(),
+            grants.recount_chunks(),
+            grants.read_drops(),
+            grants.write_work(),
         )
-        self.gate = self._function("gate", job, grants.keep_jobs(), grants.keep_work())
-        self.publish = self._function("publish", job, grants.keep_jobs(), grants.keep_work())
+        self.gate = self._function("gate", job, grants.move_jobs(), grants.write_work())
+        self.publish = self._function("publish", job, grants.move_jobs(), grants.read_work())
         self.notify = self._function(
-            "notify",
-            {**job, **env.outbox},
-            grants.keep_jobs(),
-            grants.keep_work(),
-            grants.write_outbox(),
-            grants.announce(),
+            "notify", {**job, **env.outbox}, grants.move_jobs(), grants.write_outbox(), grants.announce()
         )
         self.sweep = self._function(
             "sweep",
             {**job, **env.outbox, **env.machine, **env.waiting},
-            grants.keep_jobs(),
-            grants.search_jobs("live"),
-            grants.keep_work(),
+            grants.move_jobs(),
+            grants.find_jobs("live"),
             grants.write_outbox(),
             grants.announce(),
             grants.start_legs(),
@@ -90,16 +90,13 @@ class Functions(Construct):
                 **env.schedules,
                 **env.tokens,
             },
-            grants.keep_jobs(),
-            grants.search_jobs("by_state", "by_time"),
+            grants.move_jobs(),
+            grants.list_items(),
+            grants.find_jobs("by_state", "by_time"),
             grants.read_drops(),
             grants.take_uploads(),
-            grants.keep_work(),
-            grants.write_outbox(),
-            grants.announce(),
-            grants.enqueue(),
+            grants.read_work(),
             grants.start_legs(),
-            grants.watch_legs(),
             grants.stop_legs(),
             grants.keep_schedules(),
             more_layers=("web",),
@@ -164,7 +161,6 @@ class _Environment:
             "SCHEDULE_GROUP": names.schedule_group,
             "SCHEDULE_ROLE_ARN": names.schedule_role_arn,
             "INTAKE_QUEUE_ARN": names.intake_queue_arn,
-            "INTAKE_QUEUE_URL": f"https://sqs.{names.region}.{names.domain}/{names.account}/{names.intake_queue}",
         }
         self.tokens = {
             "OIDC_ISSUER": settings.oidc.issuer,

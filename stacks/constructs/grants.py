@@ -15,23 +15,36 @@ class Grants:
         self._names = house.names
         self._settings = house.settings
 
-    def keep_jobs(self) -> list[iam.PolicyStatement]:
-        """Reads and writes items of the table; a transaction is authorised by its single actions."""
-        actions = [
-            "dynamodb:BatchGetItem",
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
+    def read_jobs(self) -> list[iam.PolicyStatement]:
+        """Reads single items of the table, and what was too large for one."""
+        return [
+            allow(["dynamodb:GetItem"], [self._names.table_arn]),
+            allow(["s3:GetObject"], [self._bodies]),
         ]
+
+    def move_jobs(self) -> list[iam.PolicyStatement]:
+        """Reads items, changes them and adds events; a transaction is authorised by its single writes."""
+        return [
+            allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._names.table_arn]),
+            allow(["s3:GetObject", "s3:PutObject"], [self._bodies]),
+        ]
+
+    def recount_chunks(self) -> list[iam.PolicyStatement]:
+        """Lists a job's chunks and forgets some, so that they are loaded again."""
+        actions = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:Query"]
         return [allow(actions, [self._names.table_arn])]
 
-    def search_jobs(self, *indexes: str) -> list[iam.PolicyStatement]:
-        """Queries indexes of the table."""
+    def list_items(self) -> list[iam.PolicyStatement]:
+        """Lists a job's chunks and events, and the versions of a contract."""
+        return [allow(["dynamodb:Query"], [self._names.table_arn])]
+
+    def find_jobs(self, *indexes: str) -> list[iam.PolicyStatement]:
+        """Finds keys in indexes and reads their items."""
         assert set(indexes) <= set(INDEXES)
-        return [allow(["dynamodb:Query"], [f"{self._names.table_arn}/index/{index}" for index in indexes])]
+        return [
+            allow(["dynamodb:BatchGetItem"], [self._names.table_arn]),
+            allow(["dynamodb:Query"], [f"{self._names.table_arn}/index/{index}" for index in indexes]),
+        ]
 
     def read_drops(self) -> list[iam.PolicyStatement]:
         """Reads objects of the inbox at their versions, and of the buckets that a source may name.
@@ -47,42 +60,39 @@ class Grants:
             allow(["s3:ListBucket"], [self._names.bucket_arn(bucket) for bucket in buckets]),
         ]
 
-    def keep_work(self) -> list[iam.PolicyStatement]:
-        """Reads, writes and removes work files of jobs; a large one is written in parts."""
-        return [
-            allow(
-                ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-                [self._names.bucket_arn(self._names.work, "jobs/*")],
-            ),
-            self._list_work(),
-            *self.keep_bodies(),
-        ]
+    def read_work(self) -> list[iam.PolicyStatement]:
+        """Reads work files of jobs."""
+        return [allow(["s3:GetObject"], [self._work_files]), self._list_work()]
 
-    def keep_bodies(self) -> list[iam.PolicyStatement]:
-        """Reads and writes what is too large for an item of the table."""
-        return [allow(["s3:GetObject", "s3:PutObject"], [self._names.bucket_arn(self._names.work, "bodies/*")])]
+    def write_work(self) -> list[iam.PolicyStatement]:
+        """Reads and writes work files of jobs."""
+        return [allow(["s3:GetObject", "s3:PutObject"], [self._work_files]), self._list_work()]
+
+    def use_up_work(self) -> list[iam.PolicyStatement]:
+        """Reads work files of jobs and removes them when they are loaded."""
+        return [allow(["s3:DeleteObject", "s3:GetObject"], [self._work_files]), self._list_work()]
+
+    @property
+    def _work_files(self) -> str:
+        return self._names.bucket_arn(self._names.work, "jobs/*")
+
+    @property
+    def _bodies(self) -> str:
+        return self._names.bucket_arn(self._names.work, "bodies/*")
 
     def _list_work(self) -> iam.PolicyStatement:
-        return allow(
-            ["s3:ListBucket"],
-            [self._names.bucket_arn(self._names.work)],
-            StringLike={"s3:prefix": "jobs/*"},
-        )
+        # Beside listing, this lets S3 say that an object is missing, and not only that it is forbidden.
+        return allow(["s3:ListBucket"], [self._names.bucket_arn(self._names.work)])
 
     def write_outbox(self) -> list[iam.PolicyStatement]:
         """Writes results."""
-        return [
-            allow(
-                ["s3:AbortMultipartUpload", "s3:PutObject"],
-                [self._names.bucket_arn(self._names.outbox, "*")],
-            )
-        ]
+        return [allow(["s3:PutObject"], [self._names.bucket_arn(self._names.outbox, "*")])]
 
     def take_uploads(self) -> list[iam.PolicyStatement]:
-        """Writes drops, so that links for uploads into the inbox can be signed."""
+        """Writes into the inbox, whole or in parts; a signed link may do what its signer may."""
         return [
             allow(
-                ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                ["s3:PutObject"],
                 [self._names.bucket_arn(self._names.inbox, "*")],
             )
         ]
@@ -103,10 +113,6 @@ class Grants:
         """Puts events on the deployment's bus."""
         return [allow(["events:PutEvents"], [self._names.event_bus_arn])]
 
-    def enqueue(self) -> list[iam.PolicyStatement]:
-        """Sends to the intake queue."""
-        return [allow(["sqs:SendMessage"], [self._names.intake_queue_arn])]
-
     def take_messages(self) -> list[iam.PolicyStatement]:
         """Receives from the intake queue, as its event source mapping does in the function's name."""
         return [
@@ -121,7 +127,6 @@ class Grants:
         actions = [
             "scheduler:CreateSchedule",
             "scheduler:DeleteSchedule",
-            "scheduler:GetSchedule",
             "scheduler:UpdateSchedule",
         ]
         return [
