@@ -1,0 +1,50 @@
+"""Cells of one record, by the letter of the grammar."""
+
+from __future__ import annotations
+
+from entrepot.formats.grammar import Grammar
+
+
+def cells(record: bytes, grammar: Grammar) -> list[bytes]:
+    """The cells of one record without its line end, quotes and escapes resolved.
+
+    Args:
+        record: The bytes of one record; a ``BAD_QUOTE`` one is read as far as the grammar says.
+        grammar: The dialect.
+    """
+    found: list[bytes] = []
+    pos, size = 0, len(record)
+    while True:
+        match = grammar.cell.match(record, pos)
+        if match is None and grammar.junk is not None:
+            match = grammar.junk.match(record, pos)
+        stop = match.end() if match else size
+        found.append(_value(record[pos:stop], grammar))
+        if stop >= size or record[stop : stop + 1] != grammar.delimiter:
+            return found
+        pos = stop + 1
+
+
+def _value(cell: bytes, grammar: Grammar) -> bytes:
+    quote, escape = grammar.quote, grammar.escape
+    quoted = bool(quote) and cell.startswith(quote or b"")
+    if not quoted and (escape is None or escape not in cell):
+        return cell
+    out = bytearray()
+    pos, inside = (1, True) if quoted else (0, False)
+    while pos < len(cell):
+        byte = cell[pos : pos + 1]
+        if byte == escape:
+            out += cell[pos + 1 : pos + 2]
+            pos += 2
+        elif inside and byte == quote:
+            if cell[pos + 1 : pos + 2] == quote:
+                out += byte
+                pos += 2
+            else:
+                inside = False
+                pos += 1
+        else:
+            out += byte
+            pos += 1
+    return bytes(out)

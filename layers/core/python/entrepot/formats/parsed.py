@@ -1,0 +1,79 @@
+"""A parsed chunk: a table of text and the way back from each row to its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from entrepot.formats.refusals import quarantined, source_encoding
+from entrepot.formats.scan import Ints, Records
+from entrepot.model.findings import Finding, QuarantinedRow
+from entrepot.model.source import Chunk, Detection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(slots=True)
+class ParsedChunk:
+    """What `parse_chunk` gives.
+
+    ``table`` has one string column per detected column, named c0, c1 …; an empty cell, quoted or
+    not, is null. ``rows[i]`` is the row number of the table's row i, ascending. ``refused`` are
+    the rows that could not be read; ``read`` counts both and leaves blank records out.
+    """
+
+    table: pa.Table
+    rows: Ints
+    refused: list[QuarantinedRow]
+    source: RecordBytes
+    blank: int = 0
+
+    @property
+    def read(self) -> int:
+        """Data records that are not blank."""
+        return len(self.rows) + len(self.refused)
+
+    def raw(self, row: int) -> tuple[int, bytes]:
+        """Byte offset in the source (or piece) and the record's bytes without its line end."""
+        return self.source.raw(row)
+
+    def quarantine(self, row: int, findings: list[Finding]) -> QuarantinedRow:
+        """The quarantine entry of one of the chunk's rows."""
+        return self.source.quarantine(row, findings)
+
+
+@dataclass(slots=True)
+class RecordBytes:
+    """A chunk's bytes and where its records lie in them."""
+
+    data: bytes
+    records: Records
+    chunk: Chunk
+    encoding: str
+    starts: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.starts = self.records.starts()
+
+    @staticmethod
+    def of(data: bytes, records: Records, detection: Detection, chunk: Chunk) -> RecordBytes:
+        """For a chunk of a detected source."""
+        return RecordBytes(data, records, chunk, source_encoding(detection, chunk))
+
+    def record(self, index: int) -> bytes:
+        """The bytes of the chunk's record ``index``, counting from 0, without the line end."""
+        raw = self.data[int(self.starts[index]) : int(self.records.ends[index])]
+        if raw.endswith(b"\r\n"):
+            return raw[:-2]
+        return raw[:-1] if raw.endswith((b"\n", b"\r")) else raw
+
+    def raw(self, row: int) -> tuple[int, bytes]:
+        """Offset and bytes of the record with this row number."""
+        index = row - self.chunk.first_row
+        return self.chunk.start + int(self.starts[index]), self.record(index)
+
+    def quarantine(self, row: int, findings: list[Finding]) -> QuarantinedRow:
+        """The quarantine entry of the record with this row number."""
+        offset, raw = self.raw(row)
+        return quarantined(row, offset, raw, self.encoding, self.chunk, findings)

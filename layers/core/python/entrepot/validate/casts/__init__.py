@@ -1,0 +1,1 @@
+"""Casts by contract: text in, typed Arrow out, never a guess."""

@@ -1,0 +1,211 @@
+"""Whole numbers, decimals and doubles."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from entrepot.errors import ContractError
+from entrepot.validate.casts.base import Caster, RefusedValueError, fail, holds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BLANKS = " \t\r\n\f\v\u00a0\u2007\u202f\u2009\ufeff"
+"""Trimmed around values that are not text; no-break and thin spaces come out of spreadsheets."""
+
+_INT64 = 1 << 63
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberStyle:
+    """How numbers are written: the decimal mark, and what parts thousands (empty for nothing)."""
+
+    mark: str = "."
+    thousands: str = ""
+    not_finite: bool = False
+    """Whether NaN and infinity are numbers here."""
+
+    @staticmethod
+    def of(formats: list[str], decimal_mark: str) -> NumberStyle:
+        """From a field's formats: ``decimal:,`` ``thousands:.`` ``thousands:space`` ``not-finite``.
+
+        Raises:
+            ContractError: A format is not known, or both marks are the same.
+        """
+        mark, thousands, not_finite = decimal_mark, "", False
+        for word in formats:
+            name, _, value = word.partition(":")
+            if name == "decimal" and value in {".", ","}:
+                mark = value
+            elif name == "thousands" and value in {".", ",", "'", "_", "space"}:
+                thousands = " " if value == "space" else value
+            elif word == "not-finite":
+                not_finite = True
+            else:
+                raise ContractError(
+                    f"Format {word!r} is not one for numbers.",
+                    hint="Use decimal:, decimal:. thousands:, thousands:. thousands:' thousands:space not-finite.",
+                    format=word,
+                )
+        if mark == thousands:
+            raise ContractError(
+                f"The decimal mark and the thousands separator are both {mark!r}.",
+                hint="State the decimal mark with decimal:, or decimal:.",
+            )
+        return NumberStyle(mark, thousands, not_finite)
+
+    @property
+    def plain(self) -> bool:
+        """Whether numbers are written as Arrow reads them."""
+        return self.mark == "." and not self.thousands
+
+    def normal(self, text: str) -> str:
+        """A number's text with a point for decimals and without thousands; unreadable ones stay so."""
+        text = text.strip(_BLANKS)
+        if self.thousands:
+            separator = f"[{re.escape(self.thousands)}]" if self.thousands != " " else "[ \u00a0\u202f\u2009]"
+            if re.match(rf"[+-]?[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+(?![0-9])", text):
+                text = re.sub(separator, "", text)
+        if self.mark != ".":
+            text = text.replace(".", "?").replace(self.mark, ".")
+        return text
+
+    def prepare(self, texts: pa.Array) -> pa.Array:
+        """`normal` for a column."""
+        import pyarrow.compute as pc
+
+        if self.thousands:
+            chars = re.escape(self.thousands) if self.thousands != " " else " \u00a0\u202f\u2009"
+            grouped = rf"^[+-]?[0-9]{{1,3}}([{chars}][0-9]{{3}})+([^0-9].*)?$"
+            bare = pc.replace_substring_regex(texts, rf"[{chars}]", "")
+            texts = pc.if_else(pc.match_substring_regex(texts, grouped), bare, texts)
+        if self.mark != ".":
+            texts = pc.replace_substring(pc.replace_substring(texts, ".", "?"), self.mark, ".")
+        return texts
+
+
+def integer(style: NumberStyle) -> Caster:
+    """Whole numbers of 64 bits; a sign and leading zeros are fine."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def fast(texts: pa.Array) -> pa.Array:
+        # Arrow reads 0x10; null cells may keep their bytes, so a hit is looked at again.
+        if holds(texts, b"x", b"X") and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+            fail("hexadecimal")
+        return pc.cast(texts, pa.int64())
+
+    def one(text: str) -> int:
+        text = style.normal(text)
+        if _WHOLE.match(text) is None:
+            raise RefusedValueError("integer")
+        value = int(text) if len(text) <= 4000 else _INT64
+        if not -_INT64 <= value < _INT64:
+            raise RefusedValueError("integer_range")
+        return value
+
+    return Caster(pa.int64(), fast, one, r"^-?[0-9]{1,18}$", None if style.plain else style.prepare)
+
+
+def decimal(precision: int, scale: int, style: NumberStyle) -> Caster:
+    """Exact decimals of a stated width; nothing is rounded.
+
+    Args:
+        precision: Digits in all, at most 76.
+        scale: Decimals.
+        style: How numbers are written.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
+    facts = {"whole": precision - scale, "scale": scale, "type": f"decimal({precision},{scale})"}
+
+    def one(text: str) -> Decimal:
+        return _fitting(_decimal(text, style), precision, scale, facts)
+
+    whole, fraction = precision - scale, rf"(\.[0-9]{{0,{scale}}})?"
+    sure = rf"^[+-]?[0-9]{{1,{whole}}}{fraction}$" if whole else ""
+    return Caster(kind, lambda t: pc.cast(t, kind), one, sure, None if style.plain else style.prepare)
+
+
+def decimal_text(precision: int, scale: int, style: NumberStyle) -> Caster:
+    """Decimals of any length, kept as plain text that PostgreSQL reads as numeric.
+
+    Args:
+        precision: Digits in all; 0 for no bound.
+        scale: Decimals.
+        style: How numbers are written.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    facts = {"whole": precision - scale, "scale": scale, "type": f"decimal({precision},{scale})"}
+    shape = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+
+    def fast(texts: pa.Array) -> pa.Array:
+        if precision or pc.all(pc.match_substring_regex(texts, shape)).as_py() is False:
+            fail("by cell")
+        return texts
+
+    def one(text: str) -> str:
+        value = _decimal(text, style)
+        return format(_fitting(value, precision, scale, facts) if precision else value, "f")
+
+    return Caster(pa.string(), fast, one, "" if precision else shape, None if style.plain else style.prepare)
+
+
+def _decimal(text: str, style: NumberStyle) -> Decimal:
+    text = style.normal(text)
+    if _PLAIN.match(text) is None:
+        raise RefusedValueError("decimal", decimal_mark=style.mark)
+    return Decimal(text)
+
+
+def _fitting(value: Decimal, precision: int, scale: int, facts: dict[str, object]) -> Decimal:
+    sign, digits, exponent = value.as_tuple()
+    exponent = int(exponent)
+    kept = list(digits)
+    while exponent < -scale and kept and kept[-1] == 0:
+        kept.pop()
+        exponent += 1
+    significant = len("".join(map(str, kept)).lstrip("0"))
+    if exponent < -scale and significant:
+        raise RefusedValueError("decimal_scale", **facts)
+    if significant and significant + exponent > precision - scale:
+        raise RefusedValueError("decimal_precision", **facts)
+    return Decimal((sign, tuple(kept), exponent)) if significant else Decimal(0)
+
+
+def double(style: NumberStyle) -> Caster:
+    """Doubles, with exponents; NaN and infinity only where the formats say so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def fast(texts: pa.Array) -> pa.Array:
+        values = pc.cast(texts, pa.float64())
+        if pc.all(pc.is_finite(values)).as_py() is False:
+            fail("not finite")
+        return values
+
+    def one(text: str) -> float:
+        text = style.normal(text)
+        if style.not_finite and text.lstrip("+-").lower() in {"nan", "inf", "infinity"}:
+            return float(text)
+        if _PLAIN.match(text) is None:
+            words = {"nan", "inf", "infinity"}
+            code = "float_range" if text.lstrip("+-").lower() in words else "float"
+            raise RefusedValueError(code, decimal_mark=style.mark)
+        value = float(text)
+        if not math.isfinite(value):
+            raise RefusedValueError("float_range")
+        return value
+
+    sure = r"^[+-]?[0-9]{1,200}(\.[0-9]{1,200})?$"
+    return Caster(pa.float64(), fast, one, sure, None if style.plain else style.prepare)

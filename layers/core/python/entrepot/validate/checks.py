@@ -1,0 +1,189 @@
+"""Checks of cast values: range, length, pattern, enum and known formats, a column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from entrepot.errors import ContractError
+from entrepot.model.contract import FieldSpec, Range
+from entrepot.validate.casts.base import Caster, RefusedValueError
+from entrepot.validate.known import known_format
+from entrepot.validate.types import canonical
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Facts = Callable[[Any], dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule of a field.
+
+    ``wrong`` gives a mask of the cells that break it (null or false elsewhere), from the values
+    and the texts they were cast from. ``facts`` are what the finding's message names, from the
+    broken cell's value.
+    """
+
+    code: str
+    wrong: Callable[[pa.Array, pa.Array], pa.Array]
+    facts: Facts
+
+
+def checks_of(field: FieldSpec, pg_type: str = "") -> list[Check]:
+    """A field's rules, compiled.
+
+    Args:
+        field: The contract's field.
+        pg_type: Type of the target column.
+
+    Raises:
+        ContractError: A bound, an allowed value, a pattern or a format's name cannot be read.
+    """
+    found: list[Check] = []
+    plain = canonical(field, pg_type)
+    if field.range is not None:
+        found += _range(field, field.range, plain)
+    if field.length is not None and field.type in {"string", "json", "uuid"}:
+        found += _length(field)
+    if field.pattern is not None:
+        found.append(_pattern(field.pattern))
+    if field.enum is not None:
+        found.append(_enum(field, field.enum, plain))
+    if field.type == "string" and field.formats:
+        found.append(_formats(field.formats))
+    return found
+
+
+def value_of(field: FieldSpec, text: str, plain: Caster, what: str) -> Any:
+    """One of a contract's own values.
+
+    Raises:
+        ContractError: It is not of the field's type.
+    """
+    try:
+        return plain.one(text)
+    except RefusedValueError:
+        raise ContractError(
+            f"Field {field.name!r}: {what} {text!r} is not of type {field.type}.",
+            hint="Write numbers with a point, dates as 2024-12-31.",
+            field=field.name,
+        ) from None
+
+
+def _range(field: FieldSpec, bounds: Range, plain: Caster) -> list[Check]:
+    import pyarrow.compute as pc
+
+    words = f"{'(' if bounds.min_open else '['}{bounds.min or ''}, {bounds.max or ''}{')' if bounds.max_open else ']'}"
+    sides = (
+        ("too_small", bounds.min, pc.less_equal if bounds.min_open else pc.less),
+        ("too_large", bounds.max, pc.greater_equal if bounds.max_open else pc.greater),
+    )
+    found = []
+    for code, text, compare in sides:
+        if text is not None:
+            bound = value_of(field, text, plain, "the bound")
+            if field.type == "decimal":
+                found.append(Check(code, partial(_compare_text, code=code, bound=bound, bounds=bounds), _told(range=words)))
+            else:
+                found.append(Check(code, partial(_compare, compare=compare, bound=bound), _told(range=words)))
+    return found
+
+
+def _compare(values: pa.Array, _texts: pa.Array, *, compare: Callable[..., pa.Array], bound: Any) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_decimal(values.type):
+        return compare(values, pa.scalar(bound))
+    return compare(values, pa.scalar(bound, values.type))
+
+
+def _compare_text(values: pa.Array, _texts: pa.Array, *, code: str, bound: str, bounds: Range) -> pa.Array:
+    """Decimals of any length are texts: compared one by one, exactly."""
+    from decimal import Decimal
+
+    import pyarrow as pa
+
+    limit = Decimal(bound)
+    if code == "too_small":
+        wrong = (lambda v: v <= limit) if bounds.min_open else (lambda v: v < limit)
+    else:
+        wrong = (lambda v: v >= limit) if bounds.max_open else (lambda v: v > limit)
+    return pa.array([text is not None and wrong(Decimal(text)) for text in values.to_pylist()], pa.bool_())
+
+
+def _told(**facts: object) -> Facts:
+    return lambda _value: facts
+
+
+def _length(field: FieldSpec) -> list[Check]:
+    import pyarrow.compute as pc
+
+    low, high = (field.length.min, field.length.max) if field.length else (None, None)
+    found = []
+    if low:
+        found.append(
+            Check("too_short", lambda v, _: pc.less(pc.utf8_length(v), low), lambda v: {"actual": len(v), "min": low})
+        )
+    if high is not None:
+        found.append(
+            Check("too_long", lambda v, _: pc.greater(pc.utf8_length(v), high), lambda v: {"actual": len(v), "max": high})
+        )
+    return found
+
+
+def _pattern(pattern: str) -> Check:
+    """The whole value has to match. Compiled by RE2 here and run by Arrow's own RE2: linear time."""
+    import pyarrow.compute as pc
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    whole = rf"\A(?:{pattern})\z"
+    try:
+        re2.compile(pattern, options)
+        re2.compile(whole, options)
+    except re2.error as error:
+        raise ContractError(
+            f"Pattern {pattern!r} cannot be read.",
+            hint="Patterns are RE2's: no look-around, no back references.",
+            pattern=pattern,
+            reason=str(error),
+        ) from None
+    return Check(
+        "pattern",
+        lambda _, texts: pc.invert(pc.match_substring_regex(texts, whole)),
+        _told(pattern=pattern),
+    )
+
+
+def _enum(field: FieldSpec, allowed: list[str], plain: Caster) -> Check:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = [value_of(field, text, plain, "the allowed value") for text in allowed]
+    known = pa.array(values, plain.type)
+    shown = ", ".join(allowed[:20]) + (f" … ({len(allowed)} in all)" if len(allowed) > 20 else "")
+
+    def wrong(cells: pa.Array, _texts: pa.Array) -> pa.Array:
+        return pc.and_(pc.is_valid(cells), pc.invert(pc.is_in(cells, value_set=known)))
+
+    return Check("enum", wrong, _told(accepted=shown))
+
+
+def _formats(names: list[str]) -> Check:
+    """The value has to be in one of the named formats."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    formats = [known_format(name) for name in names]
+
+    def wrong(cells: pa.Array, _texts: pa.Array) -> pa.Array:
+        encoded = cells.dictionary_encode()
+        bad = [not any(f.holds(text) for f in formats) for text in encoded.dictionary.to_pylist()]
+        return pc.take(pa.array(bad, pa.bool_()), encoded.indices)
+
+    return Check("format", wrong, _told(accepted=" or ".join(f.title for f in formats)))
