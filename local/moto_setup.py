@@ -1,0 +1,39 @@
+"""Prepares moto: which backends answer, and where the state of earlier runs is put back."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+
+def install(port: int) -> None:
+    """Configures moto for this process and puts our backends in the place of its own.
+
+    Args:
+        port: Where the AWS endpoint listens; Step Functions' interpreter calls back there.
+    """
+    os.environ["MOTO_PORT"] = str(port)
+    from moto.core.config import default_user_config
+
+    default_user_config["lambda"] = {"use_docker": False}
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    from local.services import buckets, events, executions, functions, queues, schedules, tables
+
+    for module in (buckets, queues, tables, functions, executions, events, schedules):
+        module.install()
+    logging.getLogger("moto.stepfunctions").setLevel(logging.ERROR)
+
+
+def reset() -> None:
+    """Forgets everything that moto holds."""
+    from moto.core.base_backend import BackendDict
+
+    BackendDict.reset()
+
+
+def restore() -> None:
+    """Puts back what the journals hold; the stack must be deployed."""
+    from local.services import executions, queues, schedules, tables
+
+    for module in (tables, executions, queues, schedules):
+        module.restore()

@@ -1,0 +1,187 @@
+"""Step Functions: moto's interpreter, told apart from a restart.
+
+Every execution is journalled when it starts and when it ends. Those that ended are known after a restart, so
+that their names stay taken; those that were running are ``ABORTED`` then, because nobody runs them any more.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import moto.stepfunctions.models as sfn_models
+from moto.stepfunctions.models import StateMachine
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
+
+from local.services.current import ACCOUNT, current, standing_for
+from local.services.functions import short_name
+
+_START = threading.Lock()
+LOST = "the one-machine cloud was stopped while this execution ran"
+
+
+@standing_for
+class LocalStatesBackend(StepFunctionsParserBackend):
+    """moto's executing backend with a journal."""
+
+    def start_execution(
+        self, state_machine_arn: str, name: Any = None, execution_input: Any = None, trace_header: Any = None
+    ) -> Execution:
+        # The look for an execution of that name and its start are one step, also for ten callers at once.
+        with _START:
+            machine = self.describe_state_machine(state_machine_arn)
+            known = len(machine.executions)
+            execution: Execution = super().start_execution(state_machine_arn, name, execution_input, trace_header)
+            if len(machine.executions) > known:
+                current().executions.put(execution.exec_arn, _record(execution))
+        return execution
+
+    def restore(self, record: dict[str, Any]) -> None:
+        """Makes an execution of an earlier run known again."""
+        try:
+            machine = self.describe_state_machine(record["machine"])
+        except Exception as error:
+            if type(error).__name__ != "StateMachineDoesNotExist":
+                raise
+            return
+        machine.executions.append(_revive(record, machine))
+
+
+def _record(execution: Execution) -> dict[str, Any]:
+    status = execution.exec_status or ExecutionStatus.RUNNING
+    return {
+        "machine": execution.state_machine_arn,
+        "name": execution.name,
+        "arn": execution.exec_arn,
+        "role": execution.role_arn,
+        "input": execution.execution_input,
+        "status": status.value,
+        "started": execution.start_date.isoformat(),
+        "stopped": execution.stop_date.isoformat() if execution.stop_date else None,
+        "output": execution.output if status == ExecutionStatus.SUCCEEDED else None,
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+
+
+def _revive(record: dict[str, Any], machine: StateMachine) -> Execution:
+    """An execution object that has ended; nothing of its interpreter is left."""
+    execution = Execution(
+        name=record["name"],
+        sm_type=machine.sm_type,
+        role_arn=record["role"],
+        exec_arn=record["arn"],
+        account_id=ACCOUNT,
+        region_name=current().region,
+        state_machine=machine,
+        start_date=datetime.datetime.fromisoformat(record["started"]),
+        cloud_watch_logging_session=None,
+        input_data=record["input"],
+        activity_store={},
+    )
+    running = record["status"] == "RUNNING"
+    execution.exec_status = ExecutionStatus.ABORTED if running else ExecutionStatus(record["status"])
+    stopped = record["stopped"]
+    execution.stop_date = (
+        datetime.datetime.fromisoformat(stopped) if stopped else datetime.datetime.now(tz=datetime.UTC)
+    )
+    execution.output = record["output"]
+    execution.error = record["error"] or ("Local.Stopped" if running else None)
+    execution.cause = record["cause"] or (LOST if running else None)
+    # Readers of the history and of map runs ask the interpreter, which is gone.
+    execution.exec_worker = SimpleNamespace(
+        env=SimpleNamespace(
+            event_manager=SimpleNamespace(get_event_history=list),
+            map_run_record_pool_manager=SimpleNamespace(get=lambda _: None, get_all=list),
+            callback_pool_manager=SimpleNamespace(notify=lambda **_: False, heartbeat=lambda **_: False),
+            set_stop=lambda **_: None,
+        ),
+        stop=lambda **_: None,
+    )
+    if running:
+        current().executions.put(execution.exec_arn, _record(execution))
+    return execution
+
+
+_reflect = BaseExecutionWorkerCommunication.terminated
+
+
+def _terminated(self: BaseExecutionWorkerCommunication) -> None:
+    _reflect(self)
+    current().executions.put(self.execution.exec_arn, _record(self.execution))
+
+
+class _Clients:
+    """One client per service instead of one per task: making one takes longer than using it."""
+
+    def __init__(self, boto3: Any) -> None:
+        self._boto3 = boto3
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, **kwargs: Any) -> Any:
+        key = (kwargs["service_name"], kwargs["region_name"], kwargs.get("endpoint_url", ""))
+        with self._lock:
+            if key not in self._clients:
+                config = kwargs["config"].merge(boto_client.Config(max_pool_connections=100))
+                self._clients[key] = self._boto3.client(**{**kwargs, "config": config})
+            return self._clients[key]
+
+
+def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
+    """Runs a task's function without a detour over HTTP."""
+    from botocore.exceptions import ClientError
+
+    pool = current().pool
+    assert pool is not None
+    body = parameters.get("Payload") or b"{}"
+    outcome = pool.invoke(short_name(parameters["FunctionName"]), body.encode() if isinstance(body, str) else body)
+    if outcome.throttled or outcome.unknown:
+        code = "TooManyRequestsException" if outcome.throttled else "ResourceNotFoundException"
+        answer: Any = {
+            "Error": {"Code": code, "Message": "Rate Exceeded." if outcome.throttled else "Function not found"},
+            "ResponseMetadata": {"HTTPStatusCode": 429 if outcome.throttled else 404, "RequestId": "local"},
+        }
+        raise ClientError(answer, "Invoke")
+    try:
+        payload = json.loads(outcome.payload)
+    except ValueError:
+        payload = outcome.payload.decode(errors="replace")
+    response: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": payload}
+    if outcome.error:
+        response["FunctionError"] = "Unhandled"
+    return response
+
+
+def install() -> None:
+    """Makes moto use this backend from now on, also for CloudFormation's state machines."""
+    stepfunctions_parser_backends.backend = LocalStatesBackend
+    # CloudFormation registers state machines in the backend that does not execute.
+    sfn_models.stepfunctions_backends = stepfunctions_parser_backends
+    BaseExecutionWorkerCommunication.terminated = _terminated  # type: ignore[method-assign]
+    if not isinstance(boto_client.boto3, _Clients):
+        boto_client.boto3 = _Clients(boto_client.boto3)  # type: ignore[assignment]
+    lambda_eval_utils._invoke_lambda_function = _invoke
+
+
+def backend() -> LocalStatesBackend:
+    """The state machines of the deployment's region."""
+    found = stepfunctions_parser_backends[ACCOUNT][current().region]
+    assert isinstance(found, LocalStatesBackend)
+    return found
+
+
+def restore() -> None:
+    """Makes the executions of earlier runs known again."""
+    services = current()
+    states = backend()
+    values, services.executions.values = services.executions.values, {}
+    for record in values.values():
+        states.restore(record)
