@@ -65,7 +65,7 @@ class Names:
     @property
     def access_logs(self) -> str:
         """The bucket of S3 server access logs."""
-        return self._bucket("access-logs")
+        return self._bucket("logs")
 
     def _bucket(self, role: str) -> str:
         # Bucket names are shared by all AWS customers, hence account and region.

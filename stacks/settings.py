@@ -217,8 +217,8 @@ class Alarms(_Group):
 class Settings(_Group):
     """Everything that a deployment may choose."""
 
-    stage: str = Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")
-    """The deployment's name, part of every physical name: lower-case letters, digits, hyphens; at most 16."""
+    stage: str = Field(pattern=r"^[a-z][a-z0-9-]{0,11}$")
+    """The deployment's name, part of every physical name: lower-case letters, digits, hyphens; at most 12."""
     account: str = Field(pattern=r"^[0-9]{12}$")
     """AWS account, twelve digits."""
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
