@@ -1,0 +1,149 @@
+"""Refused rows: page by page, and as a file for the submitter."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from entrepot.errors import OutOfTimeError
+from entrepot.model.findings import QuarantinedRow
+from entrepot.model.job import Job
+from entrepot.workflow.access import Caller, Right
+from entrepot.workflow.disclosure import MASK, Veil
+from entrepot.workflow.requests import safe_name
+from rest.asking import Cursor, PageLimit, caller_of, deadline_of, job_of
+from rest.docs import describe
+from rest.gate import needs
+from rest.routing import new_router
+from rest.services import services
+from rest.views import ErrorAnswer, QuarantineAnswer, ReasonView
+
+router = new_router()
+
+MOST_INLINE = 1 << 20
+"""Bytes of a file that the answer itself carries; above, it says where to fetch it."""
+LINK_SECONDS = 300
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would run (TRAPS: formula injection)."""
+
+
+@router.get(
+    "/jobs/<job_id>/quarantine",
+    **describe(
+        "jobs",
+        "Refused rows with their reasons",
+        QuarantineAnswer,
+        400,
+        404,
+        description="Values are masked by their field's classification, as far as the role's clearance goes.",
+    ),
+)
+@needs(Right.READ, Right.OWN)
+def get_quarantine(job_id: str, limit: PageLimit = 50, cursor: Cursor = "") -> QuarantineAnswer:
+    """Lists refused rows."""
+    caller = caller_of(router)
+    job = job_of(caller, job_id)
+    page = services().refusals.page(caller, job, limit=limit, cursor=cursor)
+    summary = [
+        ReasonView(code=r.code, field=r.field, count=r.count, title=r.title, action=r.action)
+        for r in services().refusals.summary(job)
+    ]
+    return QuarantineAnswer(rows=page.rows, cursor=page.cursor or None, summary=summary)
+
+
+@router.get(
+    "/jobs/<job_id>/refused",
+    tags=["jobs"],
+    summary="Refused rows as CSV: the submitter's columns, the row's number, and the reasons",
+    security=[{"bearer": []}],
+    responses={
+        200: {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        303: {"description": "Over 1 MB: the Location is a link for five minutes."},
+        **{
+            code: {"description": text, "content": {"application/json": {"model": ErrorAnswer}}}
+            for code, text in ((401, "No valid token."), (403, "The role does not allow this."), (404, "No such job."))
+        },
+    },
+)
+@needs(Right.READ, Right.OWN)
+def get_refused(job_id: str) -> Response[Any]:
+    """Sends the refused rows as a file."""
+    caller = caller_of(router)
+    job = job_of(caller, job_id)
+    name = f"{safe_name(job.source.name or job.contract).rpartition('.')[0] or job.contract}.refused.csv"
+    pieces = _csv(job, services().refusals.all(job), services().refusals.veil(caller, job))
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        if len(held) > MOST_INLINE:
+            return _by_link(caller, job, name, held, pieces)
+    return Response(
+        status_code=200,
+        content_type="text/csv; charset=utf-8",
+        body=held.decode(),
+        headers={"Content-Disposition": f'attachment; filename="{_ascii(name)}"'},
+    )
+
+
+def _by_link(caller: Caller, job: Job, name: str, begun: bytearray, rest: Iterator[bytes]) -> Response[Any]:
+    """Writes the file into the work bucket, and answers with a short link to it.
+
+    What a caller may see depends on its clearance, so the file is kept by it.
+    """
+    level = "-".join(sorted(c.value for c in caller.clearance))
+    uri = f"s3://{services().env.WORK_BUCKET}/{job.work_key('refused', f'{level}.csv')}"
+    deadline = deadline_of(router)
+    with services().world.blobs.writer(uri) as out:
+        out.write(bytes(begun))
+        for piece in rest:
+            out.write(piece)
+            if deadline.remaining() <= 0:
+                raise OutOfTimeError(
+                    "There are more refused rows than one request can write out.",
+                    hint="Read them page by page: GET /jobs/{id}/quarantine.",
+                )
+    link = services().world.blobs.presign_get(uri, seconds=LINK_SECONDS, filename=_ascii(name))
+    return Response(status_code=303, headers={"Location": link}, body="", content_type="text/plain")
+
+
+def _csv(job: Job, rows: Iterator[QuarantinedRow], veil: Veil) -> Iterator[bytes]:
+    """The file in pieces. A row that cannot be taken apart stands whole in the first column."""
+    columns = job.detection.columns if job.detection else []
+    width = max(1, len(columns))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([_safe(c) for c in [*(columns or ["row"]), "entrepot_row", "entrepot_outcome", "entrepot_reasons"]])
+    for row in rows:
+        cells = veil.cells(row)
+        if cells is None:
+            cells = [veil.row(row).raw or MASK] + [""] * (width - 1)
+        findings = [veil.finding(f) for f in row.findings]
+        reasons = " | ".join(
+            ": ".join(p for p in (f.column or f.field, f"{f.message} {f.action}".strip()) if p) for f in findings
+        )
+        writer.writerow([*(_safe(c) for c in cells), row.row, row.outcome, _safe(reasons)])
+        if out.tell() > 1 << 16:
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue().encode()
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _ascii(name: str) -> str:
+    return name.encode("ascii", "replace").decode().replace("?", "_")

@@ -1,0 +1,128 @@
+"""What the routes call, made on first use and kept for the life of the process."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from entrepot.workflow.requests import UploadStore, WaysIn
+from entrepot.workflow.world import World
+from env import Env
+
+if TYPE_CHECKING:
+    from entrepot.adapters.tokens import TokenVerifier
+    from entrepot.ports.world import Scheduler
+    from entrepot.workflow.administration import Administration
+    from entrepot.workflow.intake import Intake
+    from entrepot.workflow.lifecycle import Lifecycle
+    from entrepot.workflow.refusals import Refusals
+    from entrepot.workflow.requests import Requests
+    from entrepot.workflow.sources import Sources
+
+
+class ApiWorld(World, WaysIn, Protocol):
+    """All the ports that the API touches."""
+
+    @property
+    def blobs(self) -> UploadStore:
+        """Objects, with links for uploads."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """What fires the schedules."""
+
+
+class Services:
+    """The library, joined for the API.
+
+    Args:
+        env: The function's environment.
+        world: The ports.
+        keys: Reads the issuer's key set; the network when None.
+    """
+
+    def __init__(self, env: Env, world: ApiWorld, *, keys: Any = None) -> None:
+        self.env = env
+        self.world = world
+        self._fetch = keys
+
+    @cached_property
+    def verifier(self) -> TokenVerifier:
+        """Checks bearer tokens."""
+        from entrepot.adapters.tokens import IssuerKeys, TokenVerifier, fetch_jwks
+
+        keys = IssuerKeys(self.env.OIDC_JWKS_URL, fetch=self._fetch or fetch_jwks)
+        return TokenVerifier(self.env.OIDC_ISSUER, self.env.OIDC_AUDIENCE, keys, self.world.clock)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Which URIs may be named."""
+        from entrepot.workflow.sources import Sources
+
+        env = self.env
+        return Sources(self.world.blobs, env.INBOX_BUCKET, env.SOURCE_BUCKETS, env.SOURCE_ROOTS)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The door that every delivery goes through."""
+        from entrepot.workflow.intake import Intake
+
+        return Intake(self.world.jobs, self.world.config, self.world.executions, self.world.clock)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Imports that are asked for."""
+        from entrepot.workflow.requests import Requests
+
+        return Requests(self.world, self.intake, self.sources, inbox_bucket=self.env.INBOX_BUCKET)
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """What people do to jobs."""
+        from entrepot.workflow.lifecycle import Lifecycle
+
+        return Lifecycle(self.world)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """Contracts, templates and schedules."""
+        from entrepot.workflow.administration import Administration
+
+        return Administration(
+            self.world,
+            self.sources,
+            release=self.intake.release,
+            approved=self.lifecycle.contract_approved,
+        )
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Refused rows."""
+        from entrepot.workflow.refusals import Refusals
+
+        return Refusals(self.world.blobs, self.world.config, self.env.WORK_BUCKET)
+
+
+_services: list[Services] = []
+
+
+def services() -> Services:
+    """The process's services.
+
+    Raises:
+        ConfigurationError: The environment is wrong; every bad variable is named.
+    """
+    if not _services:
+        from entrepot.bootstrap import world
+        from entrepot.model.environment import load
+
+        env = load(Env)
+        _services.append(Services(env, world(env, "api")))
+    return _services[0]
+
+
+def use(replacement: Services | None) -> None:
+    """Puts other services in place, for tests; None goes back to the environment's."""
+    _services.clear()
+    if replacement is not None:
+        _services.append(replacement)

@@ -1,0 +1,378 @@
+"""What the API answers, and the bodies it takes that are no stored models themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from entrepot.model.config import Schedule, ScheduleVersion, Template, TemplateVersion, Upload
+from entrepot.model.contract import Contract, ContractHead, ContractStatus, ContractVersion
+from entrepot.model.findings import QuarantinedRow
+from entrepot.model.job import Awaiting, ErrorInfo, Job, JobEvent, JobOptions, JobState, MappedColumn, Progress
+from entrepot.model.receipt import Receipt
+from entrepot.workflow.requests import MAX_UPLOAD
+
+Limit = Annotated[int, Field(ge=1, le=200)]
+NameText = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    hint: str = ""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    request_id: str = ""
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer with a status of 400 or more."""
+
+    error: ErrorDetail
+
+
+class UploadAsk(_Body):
+    """A file that the client wants to upload."""
+
+    name: str = Field(min_length=1, max_length=1024)
+    size: int = Field(ge=0, le=MAX_UPLOAD)
+    content_type: str = Field(default="", max_length=200, pattern=r"^[\x20-\x7e]*$")
+
+
+class ImportAsk(_Body):
+    """An import: of a source that is there already, or of an upload that is still to come."""
+
+    contract: NameText
+    source: str | None = Field(default=None, min_length=5, max_length=2048)
+    upload: UploadAsk | None = None
+    template: str | None = Field(default=None, max_length=63)
+    options: JobOptions = Field(default_factory=JobOptions)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ImportAsk:
+        if (self.source is None) == (self.upload is None):
+            msg = "name either a source or an upload"
+            raise ValueError(msg)
+        return self
+
+
+class FormAsk(_Body):
+    """The fields of a form beside its file."""
+
+    contract: NameText
+    template: str | None = Field(default=None, max_length=63)
+    options: JobOptions = Field(default_factory=JobOptions)
+
+
+class PartLink(BaseModel):
+    """Where one part of an upload goes."""
+
+    number: int
+    url: str
+
+
+class UploadTicket(BaseModel):
+    """How a file is uploaded: one PUT to ``url``, or one for each of ``parts`` and then ``complete_url``."""
+
+    id: str
+    method: Literal["PUT"] = "PUT"
+    url: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    expires_at: str
+    parts: list[PartLink] | None = None
+    part_bytes: int | None = None
+    complete_url: str | None = None
+    """Below the API's base address."""
+
+
+class UploadView(BaseModel):
+    """How an upload stands."""
+
+    id: str
+    state: Literal["waiting", "received"]
+    contract: str
+    created_at: str = ""
+    job_id: str | None = None
+
+    @classmethod
+    def of(cls, upload: Upload) -> UploadView:
+        """The view of a stored upload."""
+        return cls(
+            id=upload.upload_id,
+            state=upload.state,
+            contract=upload.contract,
+            created_at=upload.created_at,
+            job_id=upload.job_id or None,
+        )
+
+
+class UploadedPart(_Body):
+    """One part that was sent."""
+
+    number: int = Field(ge=1, le=10_000)
+    etag: str = Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+
+
+class CompleteAsk(_Body):
+    """The parts of an upload, all of them."""
+
+    parts: list[UploadedPart] = Field(min_length=1, max_length=10_000)
+
+
+class SourceView(BaseModel):
+    """Where a job's bytes come from."""
+
+    uri: str
+    name: str = ""
+    size: int = 0
+    version: str = ""
+    sha256: str = ""
+
+
+class JobView(BaseModel):
+    """A job as its people see it."""
+
+    tenant: str
+    job_id: str
+    kind: str
+    state: JobState
+    leg: int
+    attempt: int
+    actor: str
+    origin: str
+    contract: str
+    contract_version: int
+    template: str
+    template_version: int
+    source: SourceView
+    options: JobOptions
+    progress: Progress
+    mapping: list[MappedColumn] | None = None
+    doubts: list[str]
+    error: ErrorInfo | None = None
+    awaiting: Awaiting | None = None
+    receipt: Receipt | None = None
+    parent: str = ""
+    received_at: str
+    updated_at: str
+    finished_at: str
+
+    @classmethod
+    def of(cls, job: Job) -> JobView:
+        """The view of a stored job."""
+        return cls.model_validate(job.model_dump(include=set(cls.model_fields)))
+
+
+class JobAnswer(BaseModel):
+    """One job."""
+
+    job: JobView
+
+
+class JobsAnswer(BaseModel):
+    """One page of jobs, newest first."""
+
+    jobs: list[JobView]
+    cursor: str | None = None
+
+
+class EventsAnswer(BaseModel):
+    """Events of a job in order; ``last`` is the number of the newest there is."""
+
+    events: list[JobEvent]
+    last: int
+
+
+class ReasonView(BaseModel):
+    """How often one reason was found."""
+
+    code: str
+    field: str
+    count: int
+    title: str = ""
+    action: str = ""
+
+
+class QuarantineAnswer(BaseModel):
+    """One page of refused rows, and the reasons of all of them."""
+
+    rows: list[QuarantinedRow]
+    cursor: str | None = None
+    summary: list[ReasonView]
+
+
+class RejectAsk(_Body):
+    """Why the job is rejected."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class ConfirmAsk(_Body):
+    """Source column → field of the contract; an empty field leaves the column out."""
+
+    mapping: dict[str, str] = Field(min_length=1, max_length=1600)
+
+
+class ImportAnswer(BaseModel):
+    """A job that began, or an upload that may begin."""
+
+    job: JobView | None = None
+    upload: UploadTicket | None = None
+
+
+class UploadAnswer(BaseModel):
+    """An upload, and once it is received, its job."""
+
+    upload: UploadView
+    job: JobView | None = None
+
+
+class RecordsAnswer(BaseModel):
+    """What became of the records; without receipt while they are still on their way."""
+
+    job: JobView
+    receipt: Receipt | None = None
+    quarantine: list[QuarantinedRow] = Field(default_factory=list)
+
+
+class ContractAnswer(BaseModel):
+    """One version of a contract, and what holds for the contract."""
+
+    contract: Contract
+    version: int
+    status: ContractStatus
+    current: int
+    latest: int
+    paused: bool
+    created_by: str = ""
+    created_at: str = ""
+    approved_by: str = ""
+    inferred_from: str = ""
+
+    @classmethod
+    def of(cls, head: ContractHead, version: ContractVersion) -> ContractAnswer:
+        """The view of a stored version."""
+        return cls(
+            contract=version.contract,
+            version=version.contract.version,
+            current=head.current,
+            latest=head.latest,
+            paused=head.paused,
+            **version.model_dump(include={"status", "created_by", "created_at", "approved_by", "inferred_from"}),
+        )
+
+
+class ContractsAnswer(BaseModel):
+    """One page of contracts, by name."""
+
+    contracts: list[ContractAnswer]
+    cursor: str | None = None
+
+
+class ContractVersionsAnswer(BaseModel):
+    """Versions of a contract, newest first."""
+
+    versions: list[ContractAnswer]
+    cursor: str | None = None
+
+
+class ApproveAsk(_Body):
+    """Which version becomes current."""
+
+    version: int = Field(ge=1, le=1_000_000)
+
+
+class RowsAnswer(BaseModel):
+    """The first rows of the target table, and how many there are."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    count: int
+
+
+class TemplateAnswer(BaseModel):
+    """One version of a template."""
+
+    template: Template
+    version: int
+    created_by: str = ""
+    created_at: str = ""
+
+    @classmethod
+    def of(cls, version: TemplateVersion) -> TemplateAnswer:
+        """The view of a stored version."""
+        return cls(
+            template=version.template,
+            version=version.template.version,
+            created_by=version.created_by,
+            created_at=version.created_at,
+        )
+
+
+class TemplatesAnswer(BaseModel):
+    """One page of templates, by name."""
+
+    templates: list[TemplateAnswer]
+    cursor: str | None = None
+
+
+class ScheduleAnswer(BaseModel):
+    """One version of a schedule."""
+
+    schedule: Schedule
+    version: int
+    created_by: str = ""
+    created_at: str = ""
+    deleted: bool = False
+
+    @classmethod
+    def of(cls, version: ScheduleVersion) -> ScheduleAnswer:
+        """The view of a stored version."""
+        return cls(
+            schedule=version.schedule,
+            version=version.schedule.version,
+            created_by=version.created_by,
+            created_at=version.created_at,
+            deleted=version.deleted,
+        )
+
+
+class SchedulesAnswer(BaseModel):
+    """One page of schedules, by name."""
+
+    schedules: list[ScheduleAnswer]
+    cursor: str | None = None
+
+
+class ScheduleVersionsAnswer(BaseModel):
+    """Versions of a schedule, newest first."""
+
+    versions: list[ScheduleAnswer]
+    cursor: str | None = None
+
+
+class DeletedAnswer(BaseModel):
+    """What was taken out of use."""
+
+    deleted: str
+
+
+class CheckView(BaseModel):
+    """One peer of the service."""
+
+    ok: bool
+    milliseconds: float
+    detail: str = ""
+
+
+class HealthAnswer(BaseModel):
+    """How the service is; its peers are told of to engineers alone."""
+
+    status: Literal["ok", "degraded"]
+    checks: dict[str, CheckView] | None = None
