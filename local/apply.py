@@ -114,7 +114,10 @@ def _table(resource: Resource, client: Client) -> None:
     if ttl := properties.get("TimeToLiveSpecification"):
         dynamodb.update_time_to_live(
             TableName=resource.physical_id,
-            TimeToLiveSpecification={"AttributeName": ttl["AttributeName"], "Enabled": ttl["Enabled"] in (True, "true")},
+            TimeToLiveSpecification={
+                "AttributeName": ttl["AttributeName"],
+                "Enabled": ttl["Enabled"] in (True, "true"),
+            },
         )
     recovery = properties.get("PointInTimeRecoverySpecification") or {}
     if recovery.get("PointInTimeRecoveryEnabled") in (True, "true"):
@@ -124,7 +127,8 @@ def _table(resource: Resource, client: Client) -> None:
 
 
 def _state_machine(resource: Resource, client: Client) -> None:
-    properties, update = resource.properties, {}
+    properties = resource.properties
+    update: dict[str, Any] = {}
     if tracing := properties.get("TracingConfiguration"):
         update["tracingConfiguration"] = {"enabled": bool(tracing.get("Enabled"))}
     if logging_configuration := properties.get("LoggingConfiguration"):

@@ -149,9 +149,7 @@ class Clock:
         return plan
 
     @staticmethod
-    def _first(
-        record: StoredSchedule, schedule: Schedule, start: datetime | None, moment: datetime
-    ) -> datetime | None:
+    def _first(record: StoredSchedule, schedule: Schedule, start: datetime | None, moment: datetime) -> datetime | None:
         """A new rate fires at once; everything else at its next time, not before its start."""
         just_before = moment - timedelta(microseconds=1)
         created = as_moment(record.creation_date)

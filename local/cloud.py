@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from local.template import cached_template, source_root
 
 if TYPE_CHECKING:
     from local.deploy import Deployment
+    from local.postgres import EmbeddedPostgres
     from local.workers import Invocation
     from stacks.settings import Settings
 
@@ -217,7 +219,7 @@ class LocalCloud:
         directory = StateDirectory(self.state)
         self._undo.append(directory.close)
         self._directory = directory
-        self._database = None
+        self._database: EmbeddedPostgres | None = None
         self._start_pool(directory)
         with ThreadPoolExecutor(1, "database") as threads:
             # The database starts while moto is imported and the stack is deployed.
@@ -353,7 +355,8 @@ class LocalCloud:
         self._undo.append(events.stop)
         self._objects.announce_pending()
         pollers = poller.start_pollers(self._pool.invoke)
-        self._undo.append(lambda: [one.stop(GRACE_SECONDS) for one in pollers] and None)
+        for one in pollers:
+            self._undo.append(functools.partial(one.stop, GRACE_SECONDS))
         clock = Clock()
         self._services.schedules_changed = clock.changed
         clock.start()

@@ -135,8 +135,9 @@ def _quick_parsing() -> Iterator[None]:
 @contextlib.contextmanager
 def _stable_names(stack: str) -> Iterator[None]:
     """Generated names end in a hash of what they name, not in random letters."""
-    from moto.cloudformation import parsing
+    from moto.cloudformation import parsing as typed_parsing
 
+    parsing: Any = typed_parsing
     generate, suffix = parsing.generate_resource_name, parsing.random_suffix
 
     def generate_stable(kind: str, stack_name: str, logical_id: str) -> str:

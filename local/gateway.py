@@ -154,12 +154,18 @@ class Gateway:
 
     def _answer(self, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
         path = path_bytes(environ)
-        documents = {"/.well-known/jwks.json": self._issuer.jwks, "/.well-known/openid-configuration": self._issuer.discovery}
+        documents = {
+            "/.well-known/jwks.json": self._issuer.jwks,
+            "/.well-known/openid-configuration": self._issuer.discovery,
+        }
         if path in documents and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return _message(200, documents[path]())
         if self._api is None:
             return _message(404, {"message": "this deployment has no REST API"})
-        if sum(len(key) + len(str(value)) for key, value in environ.items() if key.startswith("HTTP_")) > MAX_HEADER_BYTES:
+        if (
+            sum(len(key) + len(str(value)) for key, value in environ.items() if key.startswith("HTTP_"))
+            > MAX_HEADER_BYTES
+        ):
             return _message(431, {"message": "Request header fields too large"})
         body = read_all(environ, MAX_BODY_BYTES)
         if body is None:

@@ -156,9 +156,7 @@ class RequestHandler(MotoRequestHandler):
         environ["wsgi.input"] = body
         return body
 
-    def _answer(
-        self, environ: Environ, head: list[Any], result: Iterable[bytes], body: BoundedInput | None
-    ) -> None:
+    def _answer(self, environ: Environ, head: list[Any], result: Iterable[bytes], body: BoundedInput | None) -> None:
         blocks = iter(()) if isinstance(result, FileBody) else iter(result)
         first = next(blocks, b"")
         status, headers = head

@@ -311,9 +311,7 @@ class ObjectStore:
         """Stores changed tags or headers of a version."""
         self._journal.put(version.journal_key, asdict(version))
 
-    def delete(
-        self, bucket: str, key: str, version_id: str | None, *, versioned: bool
-    ) -> Version | None:
+    def delete(self, bucket: str, key: str, version_id: str | None, *, versioned: bool) -> Version | None:
         """Deletes a version, or hides the key behind a delete marker.
 
         Returns:

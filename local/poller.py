@@ -126,7 +126,7 @@ class Poller:
         entries = answer.get("batchItemFailures") if isinstance(answer, dict) else None
         if not entries:
             return set() if answer is None or isinstance(answer, dict) else ids
-        named = {entry.get("itemIdentifier") for entry in entries if isinstance(entry, dict)}
+        named = {str(entry.get("itemIdentifier")) for entry in entries if isinstance(entry, dict)}
         return named if named and named <= ids else ids
 
     def _settle(self, message: Message, *, again: bool) -> None:

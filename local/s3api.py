@@ -136,15 +136,16 @@ class ObjectApi:
         try:
             answer = self._answer(environ, path)
         except S3Error as error:
-            answer = Answer(error.status, {"Content-Type": "application/xml", **error.headers}, error.xml(path))
+            answer = _failure(error, path)
         except PreconditionError:
-            error = S3Error("PreconditionFailed", "At least one of the preconditions you specified did not hold", 412)
-            answer = Answer(412, {"Content-Type": "application/xml"}, error.xml(path))
+            answer = _failure(
+                S3Error("PreconditionFailed", "At least one of the preconditions you specified did not hold", 412), path
+            )
         except OSError as problem:
             if isinstance(problem, ConnectionError | TimeoutError):
                 raise
-            error = S3Error("InternalError", f"The object store cannot write or read: {problem.strerror}", 500)
-            answer = Answer(500, {"Content-Type": "application/xml"}, error.xml(path))
+            message = f"The object store cannot write or read: {problem.strerror}"
+            answer = _failure(S3Error("InternalError", message, 500), path)
         return self._send(answer, start_response)
 
     @staticmethod
@@ -179,12 +180,17 @@ class ObjectApi:
             return {"GET": self._get_tags, "PUT": self._put_tags, "DELETE": self._put_tags}[method]
         if "uploadId" in query:
             return {
-                "PUT": self._put_part, "POST": self._complete, "DELETE": self._abort, "GET": self._list_parts,
+                "PUT": self._put_part,
+                "POST": self._complete,
+                "DELETE": self._abort,
+                "GET": self._list_parts,
             }[method]
         if method == "POST" and "uploads" in query:
             return self._create_upload
         routes: dict[str, Callable[[Request], Answer]] = {
-            "GET": self._get, "HEAD": self._get, "DELETE": self._delete,
+            "GET": self._get,
+            "HEAD": self._get,
+            "DELETE": self._delete,
             "PUT": self._copy if "HTTP_X_AMZ_COPY_SOURCE" in request.environ else self._put,
         }
         if method not in routes:
@@ -203,9 +209,7 @@ class ObjectApi:
     # -- reading
 
     def _find(self, bucket: str, key: str, version_id: str | None) -> Version:
-        found = (
-            self._store.version(bucket, key, version_id) if version_id else self._store.current(bucket, key)
-        )
+        found = self._store.version(bucket, key, version_id) if version_id else self._store.current(bucket, key)
         if found is None:
             if version_id:
                 raise S3Error("NoSuchVersion", "The specified version does not exist", 404)
@@ -281,8 +285,16 @@ class ObjectApi:
     def _put(self, request: Request) -> Answer:
         part = self._receive(request)
         version = Version(
-            request.bucket.name, request.key, "", 0, part.size, part.etag, parts=[part],
-            headers=_stored_headers(request), checksums=dict(part.checksums), tags=_header_tags(request),
+            request.bucket.name,
+            request.key,
+            "",
+            0,
+            part.size,
+            part.etag,
+            parts=[part],
+            headers=_stored_headers(request),
+            checksums=dict(part.checksums),
+            tags=_header_tags(request),
         )
         self._commit(request, version, "PutObject")
         headers = {"ETag": f'"{version.etag}"', **_version_header(version), **request.bucket.encryption}
@@ -291,8 +303,12 @@ class ObjectApi:
 
     def _commit(self, request: Request, version: Version, reason: str, *, discard: bool = True) -> None:
         self._store.put(
-            version, versioned=request.bucket.versioned, events=request.bucket.events, reason=reason,
-            expect=_write_condition(request), discard=discard,
+            version,
+            versioned=request.bucket.versioned,
+            events=request.bucket.events,
+            reason=reason,
+            expect=_write_condition(request),
+            discard=discard,
         )
 
     def _copy_source(self, request: Request) -> Version:
@@ -310,23 +326,29 @@ class ObjectApi:
         source = self._copy_source(request)
         replaced = request.header("x-amz-metadata-directive") == "REPLACE"
         version = Version(
-            request.bucket.name, request.key, "", 0, source.size, source.etag,
+            request.bucket.name,
+            request.key,
+            "",
+            0,
+            source.size,
+            source.etag,
             parts=[self._store.link(part) for part in source.parts],
             headers=_stored_headers(request) if replaced else dict(source.headers),
-            checksums=dict(source.checksums), checksum_type=source.checksum_type,
+            checksums=dict(source.checksums),
+            checksum_type=source.checksum_type,
             tags=_header_tags(request) if request.header("x-amz-tagging-directive") == "REPLACE" else source.tags,
         )
         self._commit(request, version, "CopyObject")
         body = document(
-            "CopyObjectResult", element("ETag", f'"{version.etag}"'), element("LastModified", iso_time(version.modified))
+            "CopyObjectResult",
+            element("ETag", f'"{version.etag}"'),
+            element("LastModified", iso_time(version.modified)),
         )
         return _xml(body, {**_version_header(version), "x-amz-copy-source-version-id": source.version_id})
 
     def _delete(self, request: Request) -> Answer:
         version_id = request.query.get("versionId")
-        gone = self._store.delete(
-            request.bucket.name, request.key, version_id, versioned=request.bucket.versioned
-        )
+        gone = self._store.delete(request.bucket.name, request.key, version_id, versioned=request.bucket.versioned)
         headers: dict[str, str] = {}
         if gone and gone.delete_marker:
             headers["x-amz-delete-marker"] = "true"
@@ -379,15 +401,22 @@ class ObjectApi:
 
     def _create_upload(self, request: Request) -> Answer:
         upload = Upload(
-            uuid.uuid4().hex, request.bucket.name, request.key, time.time(), _stored_headers(request),
-            _header_tags(request), request.header("x-amz-checksum-algorithm").lower(),
+            uuid.uuid4().hex,
+            request.bucket.name,
+            request.key,
+            time.time(),
+            _stored_headers(request),
+            _header_tags(request),
+            request.header("x-amz-checksum-algorithm").lower(),
             request.header("x-amz-checksum-type"),
         )
         self._store.create_upload(upload)
         headers = {"x-amz-checksum-algorithm": upload.checksum_algorithm.upper()} if upload.checksum_algorithm else {}
         return _xml(
             document(
-                "InitiateMultipartUploadResult", element("Bucket", upload.bucket), element("Key", upload.key),
+                "InitiateMultipartUploadResult",
+                element("Bucket", upload.bucket),
+                element("Key", upload.key),
                 element("UploadId", upload.upload_id),
             ),
             headers,
@@ -405,7 +434,9 @@ class ObjectApi:
         self._store.put_part(upload, int(number), part)
         if "HTTP_X_AMZ_COPY_SOURCE" in request.environ:
             return _xml(
-                document("CopyPartResult", element("ETag", f'"{part.etag}"'), element("LastModified", iso_time(time.time())))
+                document(
+                    "CopyPartResult", element("ETag", f'"{part.etag}"'), element("LastModified", iso_time(time.time()))
+                )
             )
         checksums = {f"x-amz-checksum-{name}": value for name, value in part.checksums.items()}
         return Answer(200, {"ETag": f'"{part.etag}"', **checksums})
@@ -428,8 +459,15 @@ class ObjectApi:
         chosen = self._chosen_parts(request.xml(), upload)
         digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in chosen), usedforsecurity=False)
         version = Version(
-            upload.bucket, upload.key, "", 0, sum(part.size for part in chosen),
-            f"{digest.hexdigest()}-{len(chosen)}", parts=chosen, headers=upload.headers, tags=upload.tags,
+            upload.bucket,
+            upload.key,
+            "",
+            0,
+            sum(part.size for part in chosen),
+            f"{digest.hexdigest()}-{len(chosen)}",
+            parts=chosen,
+            headers=upload.headers,
+            tags=upload.tags,
         )
         _compose_checksum(version, upload, request)
         # The object first: a kill in between must not lose the parts. A lost condition leaves the upload as it is.
@@ -438,8 +476,11 @@ class ObjectApi:
         location = f"http://{request.header('host')}/{upload.bucket}/{upload.key}"
         return _xml(
             document(
-                "CompleteMultipartUploadResult", element("Location", location), element("Bucket", upload.bucket),
-                element("Key", upload.key), element("ETag", f'"{version.etag}"'),
+                "CompleteMultipartUploadResult",
+                element("Location", location),
+                element("Bucket", upload.bucket),
+                element("Key", upload.key),
+                element("ETag", f'"{version.etag}"'),
             ),
             {**_version_header(version), **request.bucket.encryption},
         )
@@ -489,6 +530,10 @@ def check_presigned(query: dict[str, str], now: float | None = None) -> None:
         raise S3Error("AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires cannot be read", 400) from None
     if (time.time() if now is None else now) > ends:
         raise S3Error("AccessDenied", "Request has expired", 403)
+
+
+def _failure(error: S3Error, path: str) -> Answer:
+    return Answer(error.status, {"Content-Type": "application/xml", **error.headers}, error.xml(path))
 
 
 def _xml(body: bytes, headers: dict[str, str] | None = None) -> Answer:
@@ -598,12 +643,20 @@ def event_detail(version: Version, reason: str, account: str) -> dict[str, Any]:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
     held: dict[str, Any] = {
-        "key": version.key, "size": version.size, "etag": version.etag, "sequencer": version.sequencer,
+        "key": version.key,
+        "size": version.size,
+        "etag": version.etag,
+        "sequencer": version.sequencer,
     }
     if version.version_id != "null":
         held["version-id"] = version.version_id
     detail = {
-        "version": "0", "bucket": {"name": version.bucket}, "object": held, "request-id": uuid.uuid4().hex[:16].upper(),
-        "requester": account, "source-ip-address": "127.0.0.1", "reason": reason,
+        "version": "0",
+        "bucket": {"name": version.bucket},
+        "object": held,
+        "request-id": uuid.uuid4().hex[:16].upper(),
+        "requester": account,
+        "source-ip-address": "127.0.0.1",
+        "reason": reason,
     }
     return json.loads(json.dumps(detail))  # type: ignore[no-any-return]

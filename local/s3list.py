@@ -56,7 +56,9 @@ def list_objects(store: ObjectStore, bucket: str, query: dict[str, str]) -> byte
         else:
             items.append(_contents(store, bucket, name, encoding))
     fields = [
-        element("Name", bucket), element("Prefix", url_quote(prefix, encoding)), element("MaxKeys", limit),
+        element("Name", bucket),
+        element("Prefix", url_quote(prefix, encoding)),
+        element("MaxKeys", limit),
         element("IsTruncated", str(truncated).lower()),
     ]
     if delimiter:
@@ -107,8 +109,11 @@ def _contents(store: ObjectStore, bucket: str, key: str, encoding: str) -> str:
 
 def _fields(version: Version, encoding: str) -> str:
     return (
-        element("Key", url_quote(version.key, encoding)) + element("LastModified", iso_time(version.modified))
-        + element("ETag", f'"{version.etag}"') + element("Size", version.size) + element("StorageClass", "STANDARD")
+        element("Key", url_quote(version.key, encoding))
+        + element("LastModified", iso_time(version.modified))
+        + element("ETag", f'"{version.etag}"')
+        + element("Size", version.size)
+        + element("StorageClass", "STANDARD")
     )
 
 
@@ -141,8 +146,11 @@ def list_versions(store: ObjectStore, bucket: str, query: dict[str, str]) -> byt
         if truncated:
             break
     fields = [
-        element("Name", bucket), element("Prefix", url_quote(prefix, encoding)), element("MaxKeys", limit),
-        element("KeyMarker", url_quote(key_marker, encoding)), element("VersionIdMarker", version_marker),
+        element("Name", bucket),
+        element("Prefix", url_quote(prefix, encoding)),
+        element("MaxKeys", limit),
+        element("KeyMarker", url_quote(key_marker, encoding)),
+        element("VersionIdMarker", version_marker),
         element("IsTruncated", str(truncated).lower()),
     ]
     if encoding:
@@ -186,6 +194,11 @@ def list_parts(upload: Upload, query: dict[str, str]) -> bytes:
     truncated = len(numbers) > len(page)
     tail = [element("NextPartNumberMarker", page[-1])] if truncated else []
     return document(
-        "ListPartsResult", element("Bucket", upload.bucket), element("Key", upload.key),
-        element("UploadId", upload.upload_id), element("IsTruncated", str(truncated).lower()), *tail, *items,
+        "ListPartsResult",
+        element("Bucket", upload.bucket),
+        element("Key", upload.key),
+        element("UploadId", upload.upload_id),
+        element("IsTruncated", str(truncated).lower()),
+        *tail,
+        *items,
     )

@@ -41,8 +41,12 @@ class S3Error(Exception):
     def xml(self, resource: str) -> bytes:
         """The body of the answer."""
         return document(
-            "Error", element("Code", self.code), element("Message", self.message), element("Resource", resource),
-            element("RequestId", "local"), namespace=False,
+            "Error",
+            element("Code", self.code),
+            element("Message", self.message),
+            element("Resource", resource),
+            element("RequestId", "local"),
+            namespace=False,
         )
 
 

@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from importlib import metadata
@@ -65,14 +67,28 @@ def cached_template(cache: Path, settings: Settings | None = None) -> Path:
     return held / name
 
 
-def _synthesise(settings: Settings | None, folder: Path) -> Path:
-    from stacks.settings import Settings as StackSettings
-    from stacks.synth import synthesise
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+from stacks.settings import Settings
+from stacks.synth import synthesise
+chosen = json.load(sys.stdin)
+settings = Settings.parse(chosen) if chosen else Settings.local()
+print(synthesise(settings, Path(sys.argv[1])))
+"""
 
-    try:
-        return Path(synthesise(settings or StackSettings.local(), folder))
-    except (OSError, RuntimeError) as error:
-        raise DeployError(f"the stack template cannot be synthesised: {error}") from error
+
+def _synthesise(settings: Settings | None, folder: Path) -> Path:
+    # In a process of its own: the CDK's Node would stay beside the cloud for as long as that runs.
+    chosen = settings.model_dump(mode="json", by_alias=True) if settings else None
+    result = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(folder)], input=json.dumps(chosen), capture_output=True, text=True,
+        cwd=source_root(), start_new_session=True, check=False,
+    )  # fmt: skip
+    found = sorted(folder.glob("*.template.json"))
+    if result.returncode or not found:
+        raise DeployError(f"the stack template cannot be synthesised:\n{result.stderr.strip()[-3000:]}")
+    return found[0]
 
 
 def _fingerprint(settings: Settings | None) -> str:

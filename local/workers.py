@@ -347,7 +347,9 @@ class WorkerPool:
 
     def busy(self) -> dict[str, list[int]]:
         """The processes of each function that run an invocation now."""
-        return {name: [worker.pid for worker in list(function.busy)] for name, function in list(self._functions.items())}
+        return {
+            name: [worker.pid for worker in list(function.busy)] for name, function in list(self._functions.items())
+        }
 
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Ends all workers, after giving running invocations a moment."""
@@ -437,8 +439,8 @@ class WorkerPool:
         worker = Worker(pid, connection, _fingerprint(spec))
         connection.settimeout(INIT_SECONDS)
         try:
-            wire.send(connection, self._introduction(spec))  # type: ignore[no-untyped-call]
-            head, _ = wire.receive(connection)  # type: ignore[no-untyped-call]
+            wire.send(connection, self._introduction(spec))
+            head, _ = wire.receive(connection)
         except TimeoutError:
             worker.kill()
             worker.close()
@@ -472,9 +474,9 @@ class WorkerPool:
         deadline = time.time() + spec.timeout
         try:
             worker.connection.settimeout(spec.timeout)
-            wire.send(worker.connection, {"request_id": request_id, "deadline": deadline}, payload)  # type: ignore[no-untyped-call]
+            wire.send(worker.connection, {"request_id": request_id, "deadline": deadline}, payload)
             worker.connection.settimeout(max(0.001, deadline - time.time()))
-            head, body = wire.receive(worker.connection)  # type: ignore[no-untyped-call]
+            head, body = wire.receive(worker.connection)
         except TimeoutError:
             worker.kill()
             message = f"RequestId: {request_id} Error: Task timed out after {spec.timeout:.2f} seconds"
@@ -482,7 +484,9 @@ class WorkerPool:
         except (EOFError, OSError):
             over, worker.killed = worker.over_memory, True
             if over:
-                return _failed("Runtime.OutOfMemory", f"RequestId: {request_id} Error: Runtime exited with error: signal: killed")
+                return _failed(
+                    "Runtime.OutOfMemory", f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+                )
             return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: {self._ending(worker.pid)}")
         worker.peak = max(worker.peak, int(head["peak"]))
         if not head["error"]:
@@ -562,16 +566,17 @@ def _is_closed(connection: socket.socket) -> bool:
         connection.setblocking(True)
 
 
+_STATM = Path("/proc/self/statm").exists()
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def resident_bytes(pid: int) -> int:
     """A process's resident size in bytes, 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as stream:
-            return int(stream.read().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        if sys.platform.startswith("linux"):
+    if _STATM:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as stream:
+                return int(stream.read().split()[1]) * _PAGE
+        except (OSError, IndexError):
             return 0
     import psutil
 

@@ -23,21 +23,23 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 CLIENTS = ("s3", "dynamodb", "stepfunctions", "sqs", "events", "secretsmanager", "scheduler")
 
 
-def _worker_module():
+def _worker_module() -> Any:
     # Loaded by path: with this folder on sys.path its modules would hide the standard library's.
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
     spec = importlib.util.spec_from_file_location("entrepot_worker", path)
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def _preload(names):
+def _preload(names: list[str]) -> None:
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -49,7 +51,7 @@ def _preload(names):
             boto3.client(name, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
 
 
-def _die_with_parent(parent):
+def _die_with_parent(parent: int) -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
@@ -59,19 +61,20 @@ def _die_with_parent(parent):
 class Zygote:
     """Carries out orders until the socket closes."""
 
-    def __init__(self, control):
+    def __init__(self, control: socket.socket) -> None:
         self.control = control
-        self.children = set()
-        self.statuses = {}
+        self.children: set[int] = set()
+        self.statuses: dict[int, int] = {}
         self.guarded = 0
         self.worker = _worker_module()
 
-    def run(self):
+    def run(self) -> None:
+        """Answers orders until there is nobody to order."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: self.reap())
         buffer = b""
-        fds = []
+        fds: list[int] = []
         while True:
             data, got, _, _ = socket.recv_fds(self.control, 65536, 4)
             fds += got
@@ -83,8 +86,9 @@ class Zygote:
                 self.answer(json.loads(line), fds)
         self.end()
 
-    def answer(self, order, fds):
-        reply = {}
+    def answer(self, order: dict[str, Any], fds: list[int]) -> None:
+        """Carries out one order."""
+        reply: dict[str, Any] = {}
         if order["do"] == "preload":
             _preload(order["names"])
             # What is here now stays: the collector need not touch (and so copy) it in every child.
@@ -99,7 +103,8 @@ class Zygote:
             self.guarded = order["pid"]
         self.control.sendall(json.dumps(reply).encode() + b"\n")
 
-    def fork(self, fd):
+    def fork(self, fd: int) -> int:
+        """Forks a worker that serves a socket; returns its process id."""
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -124,7 +129,8 @@ class Zygote:
                 sys.stdout.flush()
             os._exit(code)
 
-    def reap(self):
+    def reap(self) -> None:
+        """Notes how children ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -137,7 +143,8 @@ class Zygote:
             if len(self.statuses) > 1000:
                 del self.statuses[next(iter(self.statuses))]
 
-    def end(self):
+    def end(self) -> None:
+        """Leaves nothing running."""
         for pid in list(self.children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

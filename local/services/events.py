@@ -31,8 +31,15 @@ def _iso(value: Any) -> str:
 def publish(source: str, kind: str, detail: dict[str, Any], resources: list[str], bus: str = "default") -> None:
     """Puts an event of an AWS service on a bus."""
     event = {
-        "version": "0", "id": str(uuid.uuid4()), "detail-type": kind, "source": source, "account": ACCOUNT,
-        "time": time.time(), "region": current().region, "resources": resources, "detail": detail,
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": kind,
+        "source": source,
+        "account": ACCOUNT,
+        "time": time.time(),
+        "region": current().region,
+        "resources": resources,
+        "detail": detail,
     }
     backend: EventsBackend = events_backends[ACCOUNT][current().region]
     for rule in list(backend.event_buses[bus].rules.values()):
@@ -57,12 +64,12 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
     if "Input" in target:
         return str(target["Input"])
     if transformer := target.get("InputTransformer"):
-        parsed = EventTemplateParser.parse(
+        parsed: Any = EventTemplateParser.parse(
             input_template=transformer.get("InputTemplate"),
             input_paths_map=transformer.get("InputPathsMap", {}),
             event=event,  # type: ignore[arg-type]
         )
-        return parsed if isinstance(parsed, str) else json.dumps(parsed)
+        return str(parsed) if isinstance(parsed, str | int | float) else json.dumps(parsed)
     if path := target.get("InputPath"):
         value: Any = event
         for name in path.removeprefix("$").split(".")[1:]:
@@ -131,4 +138,5 @@ def _dead_letter(target: dict[str, Any], body: str) -> None:
 
 def install() -> None:
     """Makes moto deliver through here from now on."""
-    Rule.send_to_targets = deliver  # type: ignore[method-assign]
+    rule: Any = Rule
+    rule.send_to_targets = deliver

@@ -12,8 +12,9 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import moto.stepfunctions.models as sfn_models
-from moto.stepfunctions.models import StateMachine
+from botocore.config import Config
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.utils import boto_client
@@ -31,7 +32,7 @@ LOST = "the one-machine cloud was stopped while this execution ran"
 class LocalStatesBackend(StepFunctionsParserBackend):
     """moto's executing backend with a journal."""
 
-    def start_execution(
+    def start_execution(  # type: ignore[override]
         self, state_machine_arn: str, name: Any = None, execution_input: Any = None, trace_header: Any = None
     ) -> Execution:
         # The look for an execution of that name and its start are one step, also for ten callers at once.
@@ -51,7 +52,8 @@ class LocalStatesBackend(StepFunctionsParserBackend):
             if type(error).__name__ != "StateMachineDoesNotExist":
                 raise
             return
-        machine.executions.append(_revive(record, machine))
+        executions: list[Any] = machine.executions
+        executions.append(_revive(record, machine))
 
 
 def _record(execution: Execution) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _record(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _revive(record: dict[str, Any], machine: StateMachine) -> Execution:
+def _revive(record: dict[str, Any], machine: Any) -> Execution:
     """An execution object that has ended; nothing of its interpreter is left."""
     execution = Execution(
         name=record["name"],
@@ -96,7 +98,7 @@ def _revive(record: dict[str, Any], machine: StateMachine) -> Execution:
     execution.error = record["error"] or ("Local.Stopped" if running else None)
     execution.cause = record["cause"] or (LOST if running else None)
     # Readers of the history and of map runs ask the interpreter, which is gone.
-    execution.exec_worker = SimpleNamespace(
+    interpreter: Any = SimpleNamespace(
         env=SimpleNamespace(
             event_manager=SimpleNamespace(get_event_history=list),
             map_run_record_pool_manager=SimpleNamespace(get=lambda _: None, get_all=list),
@@ -105,6 +107,7 @@ def _revive(record: dict[str, Any], machine: StateMachine) -> Execution:
         ),
         stop=lambda **_: None,
     )
+    execution.exec_worker = interpreter
     if running:
         current().executions.put(execution.exec_arn, _record(execution))
     return execution
@@ -130,7 +133,7 @@ class _Clients:
         key = (kwargs["service_name"], kwargs["region_name"], kwargs.get("endpoint_url", ""))
         with self._lock:
             if key not in self._clients:
-                config = kwargs["config"].merge(boto_client.Config(max_pool_connections=100))
+                config = kwargs["config"].merge(Config(max_pool_connections=100))
                 self._clients[key] = self._boto3.client(**{**kwargs, "config": config})
             return self._clients[key]
 
@@ -164,10 +167,12 @@ def install() -> None:
     """Makes moto use this backend from now on, also for CloudFormation's state machines."""
     stepfunctions_parser_backends.backend = LocalStatesBackend
     # CloudFormation registers state machines in the backend that does not execute.
-    sfn_models.stepfunctions_backends = stepfunctions_parser_backends
+    models: Any = sfn_models
+    models.stepfunctions_backends = stepfunctions_parser_backends
     BaseExecutionWorkerCommunication.terminated = _terminated  # type: ignore[method-assign]
-    if not isinstance(boto_client.boto3, _Clients):
-        boto_client.boto3 = _Clients(boto_client.boto3)  # type: ignore[assignment]
+    clients: Any = boto_client
+    # New ones at every start: the endpoint's port is another.
+    clients.boto3 = _Clients(boto3)
     lambda_eval_utils._invoke_lambda_function = _invoke
 
 

@@ -10,8 +10,17 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, Schedul
 from local.services.current import ACCOUNT, current, standing_for
 
 _FIELDS = (
-    "description", "end_date", "flexible_time_window", "kms_key_arn", "name", "schedule_expression",
-    "schedule_expression_timezone", "start_date", "state", "target", "action_after_completion",
+    "description",
+    "end_date",
+    "flexible_time_window",
+    "kms_key_arn",
+    "name",
+    "schedule_expression",
+    "schedule_expression_timezone",
+    "start_date",
+    "state",
+    "target",
+    "action_after_completion",
 )
 LOCK = threading.RLock()
 
@@ -63,7 +72,8 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
         if fields and fields["name"] not in self.schedule_groups[name].schedules:
             expression, start = fields["schedule_expression"], fields.pop("start_date")
             # moto refuses a start that is over, which is right for a new schedule alone.
-            schedule = super().create_schedule(group_name=name, start_date=None, **fields)
+            fields["start_date"] = None
+            schedule = super().create_schedule(group_name=name, **fields)
             schedule.schedule_expression, schedule.start_date = expression, start
 
     def all(self) -> list[Schedule]:
