@@ -1,0 +1,32 @@
+"""One API function over fakes, for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.api import support
+
+
+@pytest.fixture
+def world() -> support.FakeApiWorld:
+    return support.FakeApiWorld()
+
+
+@pytest.fixture
+def issuer(world: support.FakeApiWorld) -> support.Issuer:
+    return support.Issuer(world.clock)
+
+
+@pytest.fixture
+def api(world: support.FakeApiWorld, issuer: support.Issuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[support.Api]:
+    for name in ("POWERTOOLS_DEV", "POWERTOOLS_DEBUG", "POWERTOOLS_LOGGER_LOG_EVENT"):
+        monkeypatch.delenv(name, raising=False)
+    assert "OIDC_ISSUER" not in os.environ
+    module = support.load_function()
+    env = module.env.Env.model_validate(support.ENVIRONMENT)
+    module.services.use(module.services.Services(env, world, keys=issuer.document))
+    yield support.Api(module, world, issuer)
+    module.services.use(None)
