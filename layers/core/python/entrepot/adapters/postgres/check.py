@@ -1,0 +1,124 @@
+"""Check: what only the whole set of rows can show, found by the database and taken out of staging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from psycopg import Connection
+
+from entrepot.adapters.postgres import catalog
+from entrepot.adapters.postgres.staging import LOCK, compared
+from entrepot.errors import IntegrityError
+from entrepot.load import checks
+from entrepot.load.checks import Check
+from entrepot.load.ddl import create_refused
+from entrepot.load.ledger import ledger_table
+from entrepot.load.names import STAGING_SCHEMA, qualified, refused_name, staging_name
+from entrepot.load.order import keys_differ
+from entrepot.model.contract import Mode
+from entrepot.model.steps import LoadSpec
+from entrepot.ports.target import CheckResult, RefusedRow
+
+Session = Connection[Any]
+
+ROWS_AT_A_TIME = 5000
+
+
+def check(session: Session, spec: LoadSpec, settings: dict[str, str]) -> CheckResult:
+    """Runs every check, in the order in which their answers depend on each other."""
+    spec = spec.model_copy(update={"staging_table": spec.staging_table or staging_name(spec.tenant, spec.job_id)})
+    with session.transaction():
+        session.execute(LOCK, (spec.tenant, spec.job_id))
+        for name, value in settings.items():
+            session.execute("SELECT set_config(%s, %s, true)", (name, value))
+        if not catalog.relation_exists(session, STAGING_SCHEMA, spec.staging_table):
+            msg = f"Staging of job {spec.job_id} is gone."
+            raise IntegrityError(msg, job_id=spec.job_id)
+        _run(session, spec)
+        return _result(session, spec)
+
+
+def _run(session: Session, spec: LoadSpec) -> None:
+    facts = _facts(session, spec)
+    target = catalog.table_oid(session, spec.target_schema, spec.target_table)
+    if spec.key and any(f.get("nulls") != 0 for f in facts):
+        _apply(session, spec, checks.null_keys(spec))
+    # What is wrong in itself goes first: it must not win over a good row of the same key.
+    references = catalog.references(session, target[0]) if target else []
+    if target:
+        for rule in catalog.check_rules(session, target[0]):
+            _apply(session, spec, checks.broken_rule(spec, rule.name, rule.expression, rule.columns))
+        for ref in references:
+            if not ref.to_itself:
+                _apply(session, spec, _reference(spec, ref))
+    if spec.key and not keys_differ(facts):
+        _apply(session, spec, checks.duplicates(spec))
+    _unique(session, spec, exists=target is not None)
+    itself = [c for c in (_reference(spec, r) for r in references if r.to_itself) if c is not None]
+    # A row that leaves may leave others pointing to nothing.
+    while any([_apply(session, spec, c) for c in itself]):
+        pass
+
+
+def _unique(session: Session, spec: LoadSpec, *, exists: bool) -> None:
+    shape = catalog.describe(session, spec.target_schema, spec.target_table) if exists else None
+    enforced = shape.unique_keys if shape else []
+    if shape and spec.key and spec.mode is Mode.APPEND and any(set(u) <= set(spec.key) for u in enforced):
+        _apply(session, spec, checks.existing_keys(spec))
+    for columns in checks.unique_sets(spec, enforced):
+        _apply(session, spec, checks.repeated(spec, columns))
+        if shape:
+            _apply(session, spec, checks.taken(spec, columns))
+
+
+def _reference(spec: LoadSpec, ref: catalog.Reference) -> Check | None:
+    return checks.broken_reference(spec, ref.name, ref.table, ref.columns, ref.their_columns, to_itself=ref.to_itself)
+
+
+def _apply(session: Session, spec: LoadSpec, check: Check | None) -> bool:
+    """Takes a check's rows out; whether there were any."""
+    if check is None:
+        return False
+    row = session.execute(check.probe.encode()).fetchone()
+    if row is None or not row[0]:
+        return False
+    for statement in create_refused(spec):
+        session.execute(statement.encode())
+    return session.execute(checks.take_out(spec, check).encode()).rowcount > 0
+
+
+def _facts(session: Session, spec: LoadSpec) -> list[dict[str, Any]]:
+    rows = session.execute(
+        f"SELECT facts FROM {ledger_table(spec)} WHERE tenant = %s AND job_id = %s AND accepted > 0 ORDER BY chunk".encode(),  # noqa: S608
+        (spec.tenant, spec.job_id),
+    )
+    return [row[0] for row in rows]
+
+
+def _result(session: Session, spec: LoadSpec) -> CheckResult:
+    lines = compared(session, spec)
+    accepted, staged, duplicate, refused = (sum(line[i] for line in lines) for i in (3, 6, 7, 8))
+    if accepted != staged + duplicate + refused:
+        msg = f"{accepted} rows were loaded, and {staged + duplicate + refused} are in staging or refused."
+        raise IntegrityError(msg, job_id=spec.job_id)
+    return CheckResult(accepted=staged, duplicate=duplicate, quarantined=refused)
+
+
+def refusals(session: Session, spec: LoadSpec) -> Iterator[list[RefusedRow]]:
+    """What check took out, ordered by chunk and row, in blocks."""
+    name = refused_name(spec.staging_table or staging_name(spec.tenant, spec.job_id))
+    if not catalog.relation_exists(session, STAGING_SCHEMA, name):
+        return
+    query = (
+        f"SELECT l.chunk_id, r.row_number, r.code, r.field, r.detail FROM {qualified(STAGING_SCHEMA, name)} r "
+        f"JOIN {ledger_table(spec)} l ON l.chunk = r.chunk AND l.tenant = %s AND l.job_id = %s "
+        "WHERE (r.chunk, r.row_number) > (%s, %s) ORDER BY r.chunk, r.row_number LIMIT %s"
+    )
+    after = (-1, -1)
+    while True:
+        rows = session.execute(query.encode(), (spec.tenant, spec.job_id, *after, ROWS_AT_A_TIME)).fetchall()
+        if not rows:
+            return
+        yield [RefusedRow(*row) for row in rows]
+        after = (int(rows[-1][0]), rows[-1][1])

@@ -1,0 +1,206 @@
+"""How the database is reached, and one connection kept for the life of the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+
+from entrepot.adapters.postgres.errors import database_errors
+from entrepot.errors import ConfigurationError
+
+CONNECT_SECONDS = 10
+IDLE_SECONDS = 0.5
+"""A connection unused for longer is tried with an empty query before it is trusted."""
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """Where the database is and how a session behaves there.
+
+    Attributes:
+        host: Name, address, or directory of a unix socket (where libpq uses no TLS).
+        sslmode: ``verify-full`` unless the deployment says otherwise.
+        ca: File of the authority's certificate, or ``system`` for the machine's own.
+        application_name: ``entrepot-<stage>-<step>``: what ``pg_stat_activity`` shows.
+        lock_seconds: Longest wait for a lock before the step is retried.
+        idle_seconds: Longest a transaction may idle, so that a frozen function holds no lock.
+    """
+
+    host: str
+    port: int = 5432
+    user: str = ""
+    password: str = field(default="", repr=False)
+    dbname: str = ""
+    sslmode: str = "verify-full"
+    ca: str = "system"
+    options: str = ""
+    application_name: str = "entrepot"
+    lock_seconds: int = 120
+    idle_seconds: int = 300
+
+    @classmethod
+    def from_secret(cls, secret: Mapping[str, Any], **more: Any) -> ConnectionSettings:
+        """From a Secrets Manager document in RDS's format.
+
+        Args:
+            secret: ``host, port, username, password, dbname`` and, optionally, ``sslmode, options``.
+            more: Settings that the secret does not bring.
+
+        Raises:
+            ConfigurationError: A part is missing or is no such thing; the part is named.
+        """
+        try:
+            more = {k: v for k, v in more.items() if v} | {k: str(secret[k]) for k in ("sslmode", "options") if secret.get(k)}
+            return cls(
+                host=str(secret["host"]),
+                port=int(secret.get("port") or 5432),
+                user=str(secret["username"]),
+                password=str(secret.get("password") or ""),
+                dbname=str(secret.get("dbname") or "postgres"),
+                **more,
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            part = error.args[0] if isinstance(error, KeyError) else "port"
+            msg = f"The database secret has no usable {part!r}."
+            raise ConfigurationError(msg, hint="It needs host, port, username, password, dbname.", part=part) from None
+
+    @classmethod
+    def from_dsn(cls, dsn: str, **more: Any) -> ConnectionSettings:
+        """From a connection string or URL; what it does not say is libpq's default.
+
+        Raises:
+            ConfigurationError: It cannot be read. The text is not repeated: it may hold a password.
+        """
+        try:
+            parts = conninfo_to_dict(dsn)
+        except psycopg.Error:
+            msg = "The database's connection string cannot be read."
+            raise ConfigurationError(msg, hint="Write postgresql://user@host:5432/database") from None
+        more = {k: v for k, v in more.items() if v}
+        more |= {name: str(parts[key]) for name, key in (("sslmode", "sslmode"), ("ca", "sslrootcert"), ("options", "options")) if parts.get(key)}
+        more.setdefault("sslmode", "prefer")
+        return cls(
+            host=str(parts.get("host") or ""),
+            port=int(parts.get("port") or 5432),
+            user=str(parts.get("user") or ""),
+            password=str(parts.get("password") or ""),
+            dbname=str(parts.get("dbname") or ""),
+            **more,
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """libpq's connection parameters."""
+        given: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": self.dbname,
+            "application_name": self.application_name[:63],
+            "client_encoding": "UTF8",
+            "connect_timeout": CONNECT_SECONDS,
+            # A peer that vanished without a word is noticed within a minute.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "options": self.options,
+        }
+        if not self.host.startswith("/"):
+            given["sslmode"] = self.sslmode
+            if self.sslmode in {"verify-ca", "verify-full"}:
+                given["sslrootcert"] = self.ca
+        return {k: v for k, v in given.items() if v != ""}
+
+    def session(self) -> str:
+        """Statements at the start of every session.
+
+        They are sent as statements, not as start-up options, which connection poolers refuse.
+        """
+        return (
+            f"SET lock_timeout = '{int(self.lock_seconds)}s';"
+            f"SET idle_in_transaction_session_timeout = '{int(self.idle_seconds)}s';"
+            "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';"
+            "SET bytea_output = 'hex'; SET extra_float_digits = 1; SET standard_conforming_strings = on;"
+            # Rows that a policy hides would be missed in silence; this makes it an error.
+            "SET row_security = off; SET client_min_messages = 'error'"
+        )
+
+
+Connect: TypeAlias = ConnectionSettings | str | Mapping[str, Any] | Callable[[], "ConnectionSettings | str | Mapping[str, Any]"]
+
+
+class Database:
+    """One connection, opened when first needed, kept, and opened again when it broke.
+
+    Args:
+        connect: Settings, a connection string, a secret's document, or a callable that gives one of
+            them; it is called at every connection, so that a rotated password is found.
+        more: Settings on top, e.g. ``sslmode``, ``ca``, ``application_name``.
+    """
+
+    def __init__(self, connect: Connect, **more: Any) -> None:
+        self._connect = connect
+        self._more = {k: v for k, v in more.items() if v}
+        self._connection: Connection[tuple[Any, ...]] | None = None
+        self._used = 0.0
+        self._lock = threading.RLock()
+
+    def settings(self) -> ConnectionSettings:
+        """The settings as they are now."""
+        given = self._connect() if callable(self._connect) else self._connect
+        if isinstance(given, ConnectionSettings):
+            return replace(given, **self._more)
+        if isinstance(given, str):
+            return ConnectionSettings.from_dsn(given, **self._more)
+        return ConnectionSettings.from_secret(given, **self._more)
+
+    def open(self) -> Connection[tuple[Any, ...]]:
+        """A new connection of its own, in autocommit, for the caller to close."""
+        settings = self.settings()
+        with database_errors("connecting to the database"):
+            connection = psycopg.connect(**settings.parameters(), autocommit=True, prepare_threshold=None)
+            connection.execute(settings.session().encode(), prepare=False)
+        return connection
+
+    @contextmanager
+    def use(self, what: str) -> Iterator[Connection[tuple[Any, ...]]]:
+        """The kept connection, in autocommit; psycopg's errors leave as ours.
+
+        Args:
+            what: What is being done, for the message.
+        """
+        with self._lock:
+            connection = self._ready()
+            try:
+                with database_errors(what, connection):
+                    yield connection
+            finally:
+                self._used = time.monotonic()
+                if connection.closed or connection.broken:
+                    self._connection = None
+
+    def _ready(self) -> Connection[tuple[Any, ...]]:
+        connection = self._connection
+        if connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            try:
+                connection.execute(b"")
+            except psycopg.Error:
+                connection.close()
+        if connection is None or connection.closed:
+            connection = self._connection = self.open()
+        return connection
+
+    def close(self) -> None:
+        """Closes the connection; the next use opens another."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

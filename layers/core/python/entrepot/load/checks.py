@@ -1,0 +1,190 @@
+"""SQL of the set-based checks: each is a query for staged rows that must leave, and why.
+
+Equality is PostgreSQL's own throughout, with the target's types and collations: `1.0` and `1.00`, or
+two spellings under a collation that ignores case, are one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from entrepot.load.names import CHUNK_COLUMN, ROW_COLUMN, STAGING_SCHEMA, qualified, quote_ident, quote_literal, refused_name
+from entrepot.load.publishing import join_on
+from entrepot.model.contract import Blank, Mode
+from entrepot.model.steps import LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    Attributes:
+        code: The finding's code.
+        probe: Query whose only value says whether any row must leave.
+        bad: Query for ``id`` (ctid), ``field`` and ``detail`` of the rows that must.
+    """
+
+    code: str
+    probe: str
+    bad: str
+
+
+def take_out(spec: LoadSpec, check: Check) -> str:
+    """Moves a check's rows from staging into the refused rows, in one statement."""
+    staging = _staging(spec)
+    refused = qualified(STAGING_SCHEMA, refused_name(spec.staging_table))
+    return (
+        f"WITH bad AS MATERIALIZED ({check.bad}), "
+        f"gone AS (DELETE FROM {staging} s USING bad WHERE s.ctid = bad.id "
+        f"RETURNING s.{CHUNK_COLUMN} AS chunk, s.{ROW_COLUMN} AS row_number, bad.field, bad.detail) "
+        f"INSERT INTO {refused} (chunk, row_number, code, field, detail) "
+        f"SELECT chunk, row_number, {quote_literal(check.code)}, field, detail FROM gone"
+    )
+
+
+def null_keys(spec: LoadSpec) -> Check:
+    """Rows without a whole key: no primary key can hold them."""
+    parts = [f"s.{quote_ident(k)} IS NULL" for k in spec.key]
+    cases = " ".join(f"WHEN {p} THEN {quote_literal(_field(spec, k))}" for p, k in zip(parts, spec.key, strict=True))
+    return _simple(spec, "key_null", " OR ".join(parts), field=f"CASE {cases} END")
+
+
+def broken_rule(spec: LoadSpec, name: str, expression: str, columns: Sequence[str]) -> Check | None:
+    """Rows that a check constraint of the target would refuse; None when it cannot be told here.
+
+    A constraint on a column that the source does not bring, or of which a blank keeps what is
+    there, speaks about rows as they will be, not as they are staged.
+    """
+    if not set(columns) <= _plain_columns(spec):
+        return None
+    field = _field(spec, columns[0]) if len(columns) == 1 else ""
+    return _simple(spec, "check", f"({expression}) IS FALSE", field=quote_literal(field), detail=quote_literal(name))
+
+
+def broken_reference(
+    spec: LoadSpec, name: str, table: str, columns: Sequence[str], theirs: Sequence[str], *, to_itself: bool
+) -> Check | None:
+    """Rows that point to nothing; None when the source does not bring the whole reference."""
+    mapped = {c.name for c in spec.columns}
+    if not set(columns) <= mapped:
+        return None
+    given = " AND ".join(f"s.{quote_ident(c)} IS NOT NULL" for c in columns)
+    found = " AND ".join(f"f.{quote_ident(t)} = s.{quote_ident(c)}" for c, t in zip(columns, theirs, strict=True))
+    missing = f"{given} AND NOT EXISTS (SELECT FROM {table} f WHERE {found})"
+    if to_itself:
+        if not set(theirs) <= mapped:
+            return None
+        missing += f" AND NOT EXISTS (SELECT FROM {_staging(spec)} f WHERE {found})"
+    field = _field(spec, columns[0]) if len(columns) == 1 else ""
+    return _simple(spec, "reference", missing, field=quote_literal(field), detail=quote_literal(name))
+
+
+def duplicates(spec: LoadSpec) -> Check:
+    """Rows that give way to a newer one of the same key: by the contract's order, else by place."""
+    staging, key = _staging(spec), ", ".join(f"s.{quote_ident(k)}" for k in spec.key)
+    groups = f"SELECT {_bare(spec.key)} FROM {staging} GROUP BY {_bare(spec.key)} HAVING count(*) > 1"
+    order = f"s.{CHUNK_COLUMN} DESC, s.{ROW_COLUMN} DESC"
+    newest = next((c.name for c in spec.columns if c.field == spec.contract.order_by), None)
+    if newest is not None:
+        order = f"s.{quote_ident(newest)} DESC NULLS LAST, {order}"
+    ranked = (
+        f"SELECT s.ctid AS id, row_number() OVER w AS place, first_value(s.{ROW_COLUMN}) OVER w AS kept "
+        f"FROM {staging} s JOIN ({groups}) d ON {join_on(spec.key, 'd', 's')} "
+        f"WINDOW w AS (PARTITION BY {key} ORDER BY {order})"
+    )
+    bad = f"SELECT id, {quote_literal(_only_field(spec, spec.key))}::text AS field, 'row ' || kept AS detail FROM ({ranked}) r WHERE place > 1"
+    return Check("duplicate", f"SELECT EXISTS ({groups})", bad)
+
+
+def existing_keys(spec: LoadSpec) -> Check:
+    """Append: rows whose key the target has already."""
+    condition = f"EXISTS (SELECT FROM {_target(spec)} t WHERE {join_on(spec.key)})"
+    return _simple(spec, "key_exists", condition, field=quote_literal(_only_field(spec, spec.key)))
+
+
+def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
+    """Later rows that repeat values which must be unique, within the job."""
+    staging = _staging(spec)
+    given = " AND ".join(f"{quote_ident(c)} IS NOT NULL" for c in columns)
+    groups = f"SELECT {_bare(columns)} FROM {staging} WHERE {given} GROUP BY {_bare(columns)} HAVING count(*) > 1"
+    part = ", ".join(f"s.{quote_ident(c)}" for c in columns)
+    ranked = (
+        f"SELECT s.ctid AS id, row_number() OVER w AS place, first_value(s.{ROW_COLUMN}) OVER w AS first "
+        f"FROM {staging} s JOIN ({groups}) d ON {join_on(columns, 'd', 's')} "
+        f"WINDOW w AS (PARTITION BY {part} ORDER BY s.{CHUNK_COLUMN}, s.{ROW_COLUMN})"
+    )
+    field = quote_literal(_only_field(spec, columns))
+    bad = f"SELECT id, {field}::text AS field, 'row ' || first AS detail FROM ({ranked}) r WHERE place > 1"
+    return Check("unique", f"SELECT EXISTS ({groups})", bad)
+
+
+def taken(spec: LoadSpec, columns: Sequence[str]) -> Check:
+    """Rows whose unique values another row of the target holds, and will go on holding."""
+    target, staging = _target(spec), _staging(spec)
+    same = join_on(columns)
+    condition = f"EXISTS (SELECT FROM {target} t WHERE {same}"
+    if spec.key:
+        # A row of the target that this job gives other values does not stand in the way.
+        moves = " OR ".join(f"m.{quote_ident(c)} IS DISTINCT FROM t.{quote_ident(c)}" for c in columns)
+        condition += (
+            f" AND NOT ({join_on(spec.key)}) AND NOT EXISTS "
+            f"(SELECT FROM {staging} m WHERE {join_on(spec.key, 'm')} AND ({moves})))"
+        )
+        known = f"EXISTS (SELECT FROM {target} k WHERE {join_on(spec.key, 's', 'k')})"
+        # Rows that the mode skips are not refused.
+        condition += {Mode.INSERT_ONLY: f" AND NOT {known}", Mode.UPDATE_ONLY: f" AND {known}"}.get(spec.mode, "")
+    else:
+        condition += ")"
+    return _simple(spec, "unique", condition, field=quote_literal(_only_field(spec, columns)), detail="'the table'")
+
+
+def unique_sets(spec: LoadSpec, enforced: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Column sets that must be unique beside the key: the contract's fields and the target's indexes.
+
+    Args:
+        spec: The job's spec.
+        enforced: The target's unique indexes.
+    """
+    mapped = {c.name for c in spec.columns}
+    stated = [[c.name] for c in spec.columns if spec.contract.field(c.field).unique]
+    found: list[list[str]] = []
+    for columns in [*stated, *map(list, enforced)]:
+        implied = bool(spec.key) and set(spec.key) <= set(columns)
+        if set(columns) <= mapped and not implied and not any(set(f) == set(columns) for f in found):
+            found.append(columns)
+    return found
+
+
+def _simple(spec: LoadSpec, code: str, condition: str, *, field: str, detail: str = "''") -> Check:
+    staging = _staging(spec)
+    return Check(
+        code,
+        f"SELECT EXISTS (SELECT FROM {staging} s WHERE {condition})",
+        f"SELECT s.ctid AS id, {field}::text AS field, {detail}::text AS detail FROM {staging} s WHERE {condition}",
+    )
+
+
+def _plain_columns(spec: LoadSpec) -> set[str]:
+    """Columns whose staged value is the value that will be written."""
+    return {c.name for c in spec.columns if spec.contract.field(c.field).blank is not Blank.KEEP}
+
+
+def _field(spec: LoadSpec, column: str) -> str:
+    return next((c.field for c in spec.columns if c.name == column), "")
+
+
+def _only_field(spec: LoadSpec, columns: Sequence[str]) -> str:
+    return _field(spec, columns[0]) if len(columns) == 1 else ""
+
+
+def _bare(columns: Iterable[str]) -> str:
+    return ", ".join(quote_ident(c) for c in columns)
+
+
+def _staging(spec: LoadSpec) -> str:
+    return qualified(STAGING_SCHEMA, spec.staging_table)
+
+
+def _target(spec: LoadSpec) -> str:
+    return qualified(spec.target_schema, spec.target_table)
