@@ -51,7 +51,7 @@ def read_text(path: Path) -> str:
 
 
 def load(path: Path, model: type[M]) -> M:
-    """Reads one YAML (or JSON) document into a model.
+    """Reads one YAML (or JSON) document into a model, as the service would read it.
 
     Args:
         path: The file.
@@ -71,103 +71,46 @@ def parse(text: str, model: type[M], *, name: str) -> M:
         model: What it has to be.
         name: How messages call it.
     """
-    import yaml
     from pydantic import ValidationError
+
+    from entrepot.errors import UsageError
+    from entrepot.workflow import documents
 
     kind = model.__name__.lower()
     try:
-        node = yaml.compose(text, Loader=_loader())
-        data = None if node is None else _construct(text)
-    except yaml.YAMLError as error:
-        raise _syntax(error, name) from None
-    if not isinstance(data, dict):
-        msg = f"{name}: a {kind} is a mapping of names to values; this is {_kind(data)}."
-        raise Failure(
-            msg, hint="`entrepot contracts infer FILE` writes one to start from." if kind == "contract" else ""
-        )
-    assert node is not None
-    double = _twice(node)
-    if double is not None:
-        key, line = double
-        msg = f"{name}, line {line}: {key!r} stands twice in the same place."
-        raise Failure(msg, hint="Keep one.")
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _faults(error, node, name, kind) from None
+        return documents.read(model, text.encode(), yaml=True)
+    except UsageError as error:
+        faults = error.__context__
+        if isinstance(faults, ValidationError):
+            # The service's own sentence leaves values out, since they may reach a log. Here the
+            # one who reads is the one who wrote.
+            raise _faults(faults, text, name, model) from None
+        raise Failure(f"{name}: {error.message}", hint=error.hint or _grammar(kind)) from None
 
 
-def _loader() -> Any:
-    """YAML 1.2's booleans: ``no`` in a list of country codes is Norway, not false."""
-    import re
-
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-    )
-    return Loader
-
-
-def _construct(text: str) -> object:
-    import yaml
-
-    return yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader with fewer resolvers
-
-
-def _kind(data: object) -> str:
-    names = {type(None): "empty", list: "a list", str: "text"}
-    return names.get(type(data), type(data).__name__)
-
-
-def _syntax(error: Exception, name: str) -> Failure:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-    return Failure(
-        f"{name}{where}: not YAML: {problem}.",
-        hint="Look at indentation, colons and quotes there and on the line before.",
+def _grammar(kind: str) -> str:
+    return (
+        "docs/contracts.md has the grammar; `entrepot contracts infer FILE` writes one." if kind == "contract" else ""
     )
 
 
-def _twice(node: Node) -> tuple[str, int] | None:
-    """The first key that a mapping holds twice, and its line; YAML readers keep the last in silence."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return str(key.value), key.start_mark.line + 1
-            seen.add(key.value)
-            if found := _twice(value):
-                return found
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            if found := _twice(item):
-                return found
-    return None
-
-
-def _faults(error: ValidationError, node: Node, name: str, kind: str) -> Failure:
+def _faults(error: ValidationError, text: str, name: str, model: type[Model]) -> Failure:
     """One line per fault, at most ten."""
+    import yaml
+
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    assert node is not None
+    kind = model.__name__.lower()
     errors = error.errors(include_url=False)
     lines = []
     for fault in errors[:10]:
         at, line = _locate(node, fault["loc"])
         value = fault.get("input")
         shown = "" if isinstance(value, (dict, list)) or fault["type"] == "missing" else f" = {_short(value)}"
-        lines.append(f"{name}, line {line}: {at or kind}{shown}: {_reason(fault)}")
+        lines.append(f"{name}, line {line}: {at or kind}{shown}: {_reason(fault, model)}")
     if len(errors) > len(lines):
         lines.append(f"… and {len(errors) - len(lines)} more.")
-    return Failure("\n".join(lines), hint="The grammar is in docs/contracts.md." if kind == "contract" else "")
+    return Failure("\n".join(lines), hint=_grammar(kind))
 
 
 def _locate(node: Node, loc: Sequence[int | str]) -> tuple[str, int]:
@@ -176,6 +119,8 @@ def _locate(node: Node, loc: Sequence[int | str]) -> tuple[str, int]:
 
     path, line = "", node.start_mark.line + 1
     for part in loc:
+        if isinstance(part, str) and part.startswith("function-"):
+            continue  # pydantic's name for a validator, not a place
         found: Node | None = None
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
@@ -196,11 +141,11 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _reason(fault: Any) -> str:
+def _reason(fault: Any, model: type[Model]) -> str:
     """A fault in words, with what is allowed."""
     context = fault.get("ctx") or {}
     plain = {
-        "extra_forbidden": "there is no such attribute",
+        "extra_forbidden": f"there is no such attribute; it may be {_attributes(model, fault['loc'])}",
         "missing": "is missing, and has to be there",
         "enum": f"is not one of {context.get('expected', '')}",
         "literal_error": f"is not one of {context.get('expected', '')}",
@@ -208,3 +153,21 @@ def _reason(fault: Any) -> str:
     }
     text = plain.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
     return text if text.endswith(".") else text + "."
+
+
+def _attributes(model: type[Model], loc: Sequence[int | str]) -> str:
+    """The names that stand where a wrong one was written."""
+    from typing import get_args
+
+    from pydantic import BaseModel
+
+    def inside(annotation: Any) -> type[BaseModel] | None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+        return next((found for arg in get_args(annotation) if (found := inside(arg))), None)
+
+    place: type[BaseModel] = model
+    for part in loc[:-1]:
+        if isinstance(part, str) and part in place.model_fields:
+            place = inside(place.model_fields[part].annotation) or place
+    return ", ".join(place.model_fields)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from cli.service import Session
     from entrepot_client import Job, StoredContract
 
-UNPUBLISHED = frozenset({"refused", "cancelled", "expired", "superseded"})
+UNPUBLISHED = frozenset({"refused", "cancelled", "expired"})
+"""Ends after which the same command means: once more, with what was mended meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -178,23 +179,32 @@ class Importer:
         options = dict(self._request.options)
         if self._request.mode:
             options["mode"] = self._request.mode
-        job = self._send(contract, options)
+        self.job = job = self._send(contract, options)
         before = job.completed
         if job.state == "failed":
             return self._client.jobs.resume(job.id), False
-        if job.state in UNPUBLISHED and not options.get("force"):
-            # The same file once more after a refusal or a Ctrl-C: a new attempt, not the old answer.
-            return self._send(contract, {**options, "force": True}), False
+        if before and job.state in UNPUBLISHED and self._request.file is not None:
+            # An upload is a delivery of its own, unlike --force still compared with what was published.
+            return self._upload(self._request.file, contract, options), False
         return job, before
 
     def _send(self, contract: str, options: dict[str, Any]) -> Job:
+        from entrepot_client import TooLargeError
+
         file = self._request.file
         template = self._request.template
         imports = self._client.imports
         if file is None:
             return imports.from_uri(self._request.source, contract=contract, template=template, options=options)
         if self._session.reads(file):
-            return imports.from_uri(file.as_uri(), contract=contract, template=template, options=options)
+            try:
+                return imports.from_uri(file.as_uri(), contract=contract, template=template, options=options)
+            except TooLargeError:
+                pass  # too large for its digest to be taken within one request
+        return self._upload(file, contract, options)
+
+    def _upload(self, file: Path, contract: str, options: dict[str, Any]) -> Job:
+        imports, template = self._client.imports, self._request.template
         with progress.sending(file.name) as report:
             return imports.upload(file, contract=contract, template=template, options=options, on_bytes=report)
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 DEFAULT_STATE = Path(".entrepot")
+DEFAULT_PORT = 8080
+"""Of the local API."""
 
 Service = Annotated[
     str | None,

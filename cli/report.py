@@ -129,6 +129,8 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
         console.print(f"[red]{clean(error.get('message', ''))}[/]", soft_wrap=True)
         if error.get("hint"):
             console.print(f"  [cyan]→[/] {clean(error['hint'])}", soft_wrap=True)
+    for line in question(job):
+        console.print(f"[magenta]{clean(line)}[/]", soft_wrap=True)
     for doubt in job.data.get("doubts") or []:
         console.print(f"[yellow]note:[/] {clean(doubt)}", soft_wrap=True)
     found = groups(session.client, job.id) if findings is None else findings
@@ -136,6 +138,25 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
         console.print(findings_table(found))
     for line in next_steps(session, job, refused=bool(found)):
         console.print(f"  [cyan]→[/] {line}", soft_wrap=True)
+
+
+def question(job: Job) -> Iterable[str]:
+    """What a job that awaits a mapping asks, in words.
+
+    Args:
+        job: The job.
+    """
+    awaiting = job.data.get("awaiting") or {}
+    detail = awaiting.get("detail") or {}
+    if not job.awaiting or awaiting.get("question") != "mapping":
+        return
+    for key, words in (
+        ("missing", "required fields without a column"),
+        ("ambiguous", "columns that more than one field could take"),
+        ("unused", "columns left over"),
+    ):
+        if names := detail.get(key):
+            yield f"{words}: {', '.join(str(name) for name in list(names)[:30])}"
 
 
 def hints(session: Session, job: Job, *, refused: bool) -> None:

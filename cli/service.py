@@ -49,7 +49,6 @@ class Running:
     """A local cloud that runs now, as its ``service.json`` describes it."""
 
     url: str
-    token: str
     dsn: str
     pid: int
     roots: tuple[Path, ...]
@@ -110,8 +109,23 @@ def attach(running: Running, state: Path) -> Session:
     """A local cloud that runs already."""
     from entrepot_client import Client
 
-    client = Client(running.url, running.token)
+    client = Client(running.url, local_token(state))
     return Session(client, "local", dsn=running.dsn, roots=running.roots, where=_where(state, None))
+
+
+def local_token(state: Path, *, who: str = "", role: str = LOCAL_ROLE, tenant: str = "main", ttl: float = 3600) -> str:
+    """A token by the issuer of a local cloud, whose key lies in its state directory.
+
+    Args:
+        state: The state directory.
+        who: The subject; the person at the keyboard when empty.
+        role: What the bearer may do.
+        tenant: Whose data.
+        ttl: Seconds until it expires.
+    """
+    from local.issuer import LocalIssuer
+
+    return LocalIssuer(state.resolve() / "issuer", "").issue(who or user(), role, tenant, ttl)
 
 
 def read_service(state: Path) -> Running | None:
@@ -130,7 +144,6 @@ def read_service(state: Path) -> Running | None:
         raise Failure(msg, hint="Remove it if no local cloud runs.", code=Code.FAILED) from error
     return Running(
         url=str(data.get("api_url") or ""),
-        token=str(data.get("token") or ""),
         dsn=str(data.get("dsn") or ""),
         pid=int(data.get("pid") or 0),
         roots=tuple(Path(root) for root in data.get("roots") or ()),

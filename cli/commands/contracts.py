@@ -68,20 +68,10 @@ def show(
 ) -> None:
     """One contract as YAML."""
     from cli import inference, output
-    from cli.failure import Failure
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        if version is None:
-            found = opened.client.contracts.get(name)
-        else:
-            all_versions = opened.client.contracts.versions(name)
-            matching = [c for c in all_versions if c.version == version]
-            if not matching:
-                known = ", ".join(str(c.version) for c in all_versions)
-                msg = f"Contract {name} has no version {version}."
-                raise Failure(msg, hint=f"It has {known}.")
-            found = matching[0]
+        found = opened.client.contracts.get(name, version)
     if as_json:
         output.document(found.data)
         return
@@ -93,6 +83,7 @@ def show(
 def put(
     file: Annotated[Path, typer.Argument(help="The contract, as YAML or JSON.")],
     *,
+    draft: Annotated[bool, typer.Option("--draft", help="Store it as a draft, to be approved by someone.")] = False,
     service: options.Service = None,
     state: options.State = options.DEFAULT_STATE,
     dsn: options.Dsn = None,
@@ -105,8 +96,8 @@ def put(
 
     contract = documents.load(file, Contract)
     with session(service, state, dsn) as opened:
-        stored = opened.client.contracts.put(inference.to_data(contract))
-    _report(stored, "stored", as_json=as_json)
+        stored = opened.client.contracts.put(inference.to_data(contract), draft=draft)
+    _report(stored, "stored as a draft" if draft else "stored", as_json=as_json)
 
 
 @app.command()
@@ -123,7 +114,7 @@ def approve(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        chosen = version or opened.client.contracts.get(name).version
+        chosen = version or int(opened.client.contracts.get(name).data.get("latest") or 1)
         stored = opened.client.contracts.approve(name, chosen)
     _report(stored, "approved", as_json=as_json)
 

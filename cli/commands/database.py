@@ -22,22 +22,52 @@ def init(
     *,
     print_: Annotated[bool, typer.Option("--print", help="Print the SQL for a DBA instead of running it.")] = False,
     role: Annotated[
-        str, typer.Option("--role", help="The role that Entrepot connects as, in the printed SQL.")
+        str, typer.Option("--role", help="In the printed SQL: the role that Entrepot connects as.")
     ] = "entrepot",
+    schema: Annotated[
+        list[str] | None,
+        typer.Option("--schema", help="In the printed SQL: a schema of target tables (default public); repeat it."),
+    ] = None,
 ) -> None:
     """Create or migrate the schemas entrepot and entrepot_staging. Safe to repeat."""
     import sys
 
     from cli import output
     from cli.failure import Failure
-    from entrepot.adapters.postgres import migrations
+    from entrepot.adapters.postgres import migrate
 
     if print_:
-        sys.stdout.write(migrations.init_sql(role))
+        sys.stdout.write(f"{migrate.migration_sql()}\n{migrate.grants_sql(role, schema)}")
         return
     if dsn is None:
         msg = "db init needs a database."
         raise Failure(msg, hint="Give --dsn, or --print to see the SQL.")
-    applied = migrations.migrate(dsn)
-    done = f"{len(applied)} migrations applied: {', '.join(applied)}" if applied else "up to date, nothing to do"
+    applied = _migrate(dsn)
+    done = f"applied {', '.join(applied)}" if applied else "up to date, nothing to do"
     output.results().print(f"[green]✓[/] {output.clean(done)}")
+
+
+def _migrate(dsn: str) -> list[str]:
+    """Runs what is pending.
+
+    Raises:
+        Failure: The database cannot be reached, or refuses.
+    """
+    import psycopg
+
+    from cli.failure import Code, Failure
+    from entrepot.adapters.postgres.migrate import migrate
+
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+            return migrate(connection)
+    except psycopg.ProgrammingError as error:
+        msg = f"The database refuses: {_first_line(error)}."
+        raise Failure(msg, hint="A DBA can run what `db init --print` writes.", code=Code.FAILED) from None
+    except psycopg.Error as error:
+        msg = f"The database cannot be reached: {_first_line(error)}."
+        raise Failure(msg, hint="Look at host, port, name and user of --dsn.", code=Code.FAILED) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

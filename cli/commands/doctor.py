@@ -24,7 +24,9 @@ def doctor(
         ),
     ] = False,
     *,
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port that `up` would use.")] = 8765,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, help="Port that `up` would use.")
+    ] = options.DEFAULT_PORT,
     service: options.Service = None,
     state: options.State = options.DEFAULT_STATE,
     as_json: options.Json = False,

@@ -33,12 +33,12 @@ def token(
     import sys
 
     from cli import durations, output
+    from cli.service import local_token
     from cli.service import user as whoami
-    from local.issuer import Issuer
 
     seconds = durations.seconds(ttl, option="--ttl")
     bearer = user or whoami()
-    made = Issuer(state).token(bearer, role, tenant=tenant, ttl=seconds)
+    made = local_token(state, who=bearer, role=role, tenant=tenant, ttl=seconds)
     if as_json:
         output.document({"token": made, "user": bearer, "role": role, "tenant": tenant, "expires_in": seconds})
         return

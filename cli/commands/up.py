@@ -13,7 +13,7 @@ from cli import options
 def up(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="Port of the API; another is taken when it is busy.")
-    ] = 8765,
+    ] = options.DEFAULT_PORT,
     *,
     watch: Annotated[
         Path | None, typer.Option("--watch", metavar="DIR", help="A folder that acts as the inbox.")
@@ -23,6 +23,8 @@ def up(
         typer.Option("--root", metavar="DIR", help="A folder that file:// sources may name; repeat it."),
     ] = None,
     state: options.State = options.DEFAULT_STATE,
+    aws_port: Annotated[int, typer.Option("--aws-port", min=0, max=65_535, help="Port of the AWS endpoint.")] = 4566,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside.")] = False,
     dsn: Annotated[
         str | None, typer.Option("--dsn", metavar="DSN", help="This PostgreSQL database instead of an embedded one.")
     ] = None,
@@ -36,4 +38,4 @@ def up(
             msg = f"{option} {folder} is not a folder."
             raise Failure(msg, hint="Make it first.")
     roots = tuple(r.resolve() for r in root or [])
-    main.up(state, api_port=port, watch=watch, roots=roots, dsn=dsn)
+    raise typer.Exit(main.up(state, port=aws_port, api_port=port, watch=watch, roots=roots, dsn=dsn, verbose=verbose))

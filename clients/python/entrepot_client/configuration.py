@@ -28,6 +28,10 @@ class _Named:
     def _versions(self, name: str) -> builtins.list[dict[str, Any]]:
         return list(self._transport.pages(self._path(name, "versions"), "versions"))
 
+    def _put(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """A new version under the item's own name; the first one when there is none yet."""
+        return dict(self._transport.json("PUT", self._path(str(item["name"])), body=dict(item)))
+
     def delete(self, name: str) -> None:
         """Takes it out of use; its versions stay on record.
 
@@ -46,13 +50,28 @@ class Contracts(_Named):
         """All contracts, each at its latest version."""
         return (StoredContract.of(item) for item in self._all(limit))
 
-    def get(self, name: str) -> StoredContract:
-        """One contract at its latest version."""
-        return StoredContract.of(self._transport.json("GET", self._path(name)))
+    def get(self, name: str, version: int | None = None) -> StoredContract:
+        """One contract.
 
-    def put(self, contract: Mapping[str, Any]) -> StoredContract:
-        """Stores a contract as a new version under its own name."""
-        return StoredContract.of(self._transport.json("PUT", self._path(str(contract["name"])), body=dict(contract)))
+        Args:
+            name: Its name.
+            version: A version; the current one when None.
+
+        Raises:
+            NotFoundError: There is none of this name, or not this version.
+        """
+        return StoredContract.of(self._transport.json("GET", self._path(name), params={"version": version}))
+
+    def put(self, contract: Mapping[str, Any], *, draft: bool = False) -> StoredContract:
+        """Stores a contract as a new version under its own name; the same content again stores nothing.
+
+        Args:
+            contract: The contract.
+            draft: Whether somebody else has to approve it before it holds.
+        """
+        query = {"draft": "true"} if draft else None
+        path = self._path(str(contract["name"]))
+        return StoredContract.of(self._transport.json("PUT", path, params=query, body=dict(contract)))
 
     def versions(self, name: str) -> builtins.list[StoredContract]:
         """Every version, newest first."""
@@ -91,7 +110,7 @@ class Templates(_Named):
 
     def put(self, template: Mapping[str, Any]) -> dict[str, Any]:
         """Stores a template as a new version under its own name."""
-        return dict(self._transport.json("PUT", self._path(str(template["name"])), body=dict(template)))
+        return self._put(template)
 
 
 class Schedules(_Named):
@@ -109,7 +128,7 @@ class Schedules(_Named):
 
     def put(self, schedule: Mapping[str, Any]) -> dict[str, Any]:
         """Stores a schedule as a new version under its own name."""
-        return dict(self._transport.json("PUT", self._path(str(schedule["name"])), body=dict(schedule)))
+        return self._put(schedule)
 
     def versions(self, name: str) -> builtins.list[dict[str, Any]]:
         """Every version, newest first."""

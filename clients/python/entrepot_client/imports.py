@@ -63,9 +63,7 @@ class Imports:
         upload = answer["upload"]
         parts = send(self._transport, file, upload, on_bytes)
         if parts:
-            done = upload.get("complete_url") or ""
-            path_of = done[len(self._transport.url) :] if done.startswith(self._transport.url) else ""
-            where = path_of or f"/imports/{segment(str(upload['id']))}/complete"
+            where = f"/imports/{segment(str(upload['id']))}/complete"
             self._transport.json("POST", where, body={"parts": parts})
         return self._jobs.get(self._received(str(upload["id"]), timeout))
 
