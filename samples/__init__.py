@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samples.plan import Expectations, Wrong, expectations
+from samples.plan import Expectations, Wrong, expectations, published_keys
 from samples.render import HEADER, incidents, rows_for, write
 
 CONTRACT = Path(__file__).with_name("incidents.yaml")
@@ -35,6 +35,7 @@ __all__ = [
     "Wrong",
     "expectations",
     "incidents",
+    "published_keys",
     "rows_for",
     "write",
 ]

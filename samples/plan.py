@@ -174,6 +174,18 @@ def cents(seed: int, record: Ints) -> Ints:
     return np.where(scatter(seed, record, 23, 100) < 8, NO_AMOUNT, amount)
 
 
+def published_keys(rows: int, seed: int = 1) -> set[str]:
+    """The keys that an import of `incidents` with the same arguments leaves in an empty table."""
+    made = plan(rows, seed)
+    return {f"{key:08d}" for key in (made.key[_kept(made)] + 1).tolist()}
+
+
+def _kept(made: Plan) -> npt.NDArray[np.bool_]:
+    kept = ~made.loser
+    kept[list(made.wrong)] = False
+    return kept
+
+
 def expectations(rows: int, seed: int = 1) -> Expectations:
     """What an import of `incidents` with the same arguments must report.
 
@@ -182,8 +194,7 @@ def expectations(rows: int, seed: int = 1) -> Expectations:
         seed: As given to `incidents`.
     """
     made = plan(rows, seed)
-    kept = ~made.loser
-    kept[list(made.wrong)] = False
+    kept = _kept(made)
     amounts = cents(seed, made.content[kept])
     return Expectations(
         read=rows,
