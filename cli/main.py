@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import typer
@@ -89,6 +90,9 @@ app.add_typer(database.app, name="db")
 
 def main() -> None:
     """The console script."""
+    if not failure.debugging():
+        # What a dependency deprecates is for us to read, not for the one who imports a file.
+        warnings.simplefilter("ignore")
     app(prog_name="entrepot")
 
 

@@ -31,7 +31,7 @@ def doctor(
     state: options.State = options.DEFAULT_STATE,
     as_json: options.Json = False,
 ) -> None:
-    """Say what is missing or wrong on this machine or deployment, and how to mend it."""
+    """Say what is wrong on this machine or deployment, and how to mend it."""
     from cli import output
     from cli.failure import Code
 

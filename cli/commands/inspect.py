@@ -19,7 +19,7 @@ def inspect(
     format_: Annotated[str | None, typer.Option("--format", help="Read it strictly as this format.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say what FILE is: format, encoding, dialect, columns with their types, rows, doubts."""
+    """Say what FILE is: format, dialect, columns with types, rows, doubts."""
     import entrepot
     from cli import output, paths
 

@@ -17,7 +17,7 @@ def sample(
         Path | None, typer.Option("--contract", metavar="FILE", help="Write its contract here too.")
     ] = None,
 ) -> None:
-    """Write a believable partner file of incident records, with a handful of wrong rows."""
+    """Write a believable partner file, with a handful of wrong rows."""
     import samples
     from cli import files, output, paths
 
