@@ -313,13 +313,15 @@ def _ask_mapping(job: Job) -> dict[str, str]:
     return mapping
 
 
-def interrupted(session: Session, job: Job | None) -> Failure:
+def interrupted(session: Session, job: Job | None, request: Request | None = None) -> Failure:
     """What Ctrl-C meant: a running service goes on, a one-shot of our own is ended cleanly.
 
     Args:
         session: The way to the service.
         job: The job, if there was one already.
+        request: What was being delivered, when there was none.
     """
+    job = job or _begun(session, request)
     if job is None:
         return Failure("Interrupted before there was a job: nothing was changed.", code=Code.INTERRUPTED)
     if session.kind != "one-shot":
@@ -330,6 +332,22 @@ def interrupted(session: Session, job: Job | None) -> Failure:
             code=Code.INTERRUPTED,
         )
     return _cancelled(session, job)
+
+
+def _begun(session: Session, request: Request | None) -> Job | None:
+    """The job of a delivery that was cut short between our asking and the answer.
+
+    A one-shot cloud would go on with it at its next start, long after the person said stop.
+    """
+    from entrepot_client import EntrepotError
+
+    if session.kind != "one-shot" or request is None:
+        return None
+    try:
+        newest = session.client.jobs.list(limit=20)
+        return next((j for j in newest if not j.at_rest and j.data["source"].get("name") == request.name), None)
+    except EntrepotError:
+        return None
 
 
 def _cancelled(session: Session, job: Job) -> Failure:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends things cleanly, the second one at once."""
+"""Ctrl-C and SIGTERM: the first one ends things cleanly, a second one does not wait for the answer."""
 
 from __future__ import annotations
 
@@ -24,3 +24,19 @@ def sigterm_too() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Keeps Ctrl-C and SIGTERM from cutting short what must not stay half-done, such as a clean stop."""
+    before = {}
+    try:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            before[name] = signal.signal(name, signal.SIG_IGN)
+    except ValueError:
+        pass
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

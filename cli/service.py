@@ -77,13 +77,10 @@ def session(
         yield remote(service)
         return
     running = find_running(state)
-    if dsn is None and running is not None:
-        yield attach(running, state)
-        return
-    if running is not None:
+    if running is not None and dsn is not None:
         # The running service owns its directory; a one-shot against another database keeps its own.
-        state = state / "one-shot"
-    with one_shot(state, dsn, roots) as opened:
+        state, running = state / "one-shot", None
+    with _attached(running, state) if running else one_shot(state, dsn, roots) as opened:
         yield opened
 
 
@@ -105,8 +102,18 @@ def remote(url: str) -> Session:
     return Session(Client(url, token), "remote", where=f" --service {url}")
 
 
+@contextmanager
+def _attached(running: Running, state: Path) -> Iterator[Session]:
+    yield attach(running, state)
+
+
 def attach(running: Running, state: Path) -> Session:
-    """A local cloud that runs already."""
+    """A local cloud that runs already.
+
+    Args:
+        running: The cloud.
+        state: Its state directory.
+    """
     from entrepot_client import Client
 
     client = Client(running.url, local_token(state))
@@ -173,24 +180,55 @@ def alive(pid: int) -> bool:
 def one_shot(state: Path, dsn: str | None, roots: Sequence[Path] = ()) -> Iterator[Session]:
     """A local cloud for the length of one command.
 
+    When another command has one on the same directory, this one waits for it to end; when that one
+    turns out to be a service, it is used.
+
     Args:
         state: Its state directory.
         dsn: The database; an embedded one when None.
         roots: Folders it may read.
     """
-    from cli.output import notes
+    from cli import interrupt
     from entrepot_client import Client
-    from local.cloud import LocalCloud
 
-    cloud = LocalCloud(state, roots=tuple(roots), dsn=dsn)
+    cloud = _start(state, dsn, roots)
+    if isinstance(cloud, Running):
+        yield attach(cloud, state)
+        return
     try:
-        with notes().status("Starting a local cloud …"):
-            cloud.start()
         token = cloud.issue_token(user(), LOCAL_ROLE)
         with Client(cloud.api_url, token) as client:
             yield Session(client, "one-shot", dsn=cloud.dsn, roots=roots, where=_where(state, dsn), cloud=cloud)
     finally:
-        cloud.stop()
+        with interrupt.shielded():
+            cloud.stop()
+
+
+def _start(state: Path, dsn: str | None, roots: Sequence[Path]) -> Any:
+    """Starts a cloud; a `Running` one instead when a service has come up meanwhile."""
+    import logging
+    import time
+
+    from cli.failure import debugging
+    from cli.output import notes
+    from local.cloud import LocalCloud
+    from local.errors import AlreadyRunningError
+
+    if not debugging():
+        # Its log is for those who run it; what a person has to know comes as an error.
+        logging.getLogger().addHandler(logging.NullHandler())
+    with notes().status("Starting a local cloud …") as status:
+        while True:
+            cloud = LocalCloud(state, roots=tuple(roots), dsn=dsn)
+            try:
+                cloud.start()
+            except AlreadyRunningError:
+                if dsn is None and (running := find_running(state)):
+                    return running
+                status.update("Waiting for another command on the same state directory …")
+                time.sleep(0.5)
+                continue
+            return cloud
 
 
 def user() -> str:

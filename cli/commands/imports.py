@@ -128,7 +128,7 @@ def _run(
         try:
             outcome = importer.run()
         except KeyboardInterrupt:
-            raise interrupted(opened, importer.job) from None
+            raise interrupted(opened, importer.job, request) from None
         job = outcome.job
         code = report.exit_code(job, fail_on_quarantine=fail_on_quarantine)
         findings = report.groups(opened.client, job.id)
