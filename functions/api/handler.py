@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from rest.app import make
-from rest.telemetry import logger, metrics, tracer
+from rest.telemetry import logger, metrics, traced
 
 app = make()
 
@@ -19,7 +19,7 @@ HEADERS = {
 """Sent with every answer: they hold what only the token's bearer may see."""
 
 
-@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
+@traced
 @metrics.log_metrics
 @logger.inject_lambda_context(log_event=False, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from env import Env
 if TYPE_CHECKING:
     from entrepot.adapters.tokens import TokenVerifier
     from entrepot.ports.world import Scheduler
-    from entrepot.workflow.administration import Administration
+    from entrepot.workflow.administration import Administration, ConfigBook
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
     from entrepot.workflow.refusals import Refusals
@@ -26,6 +26,10 @@ class ApiWorld(World, WaysIn, Protocol):
     @property
     def blobs(self) -> UploadStore:
         """Objects, with links for uploads."""
+
+    @property
+    def config(self) -> ConfigBook:
+        """Contracts, templates, schedules."""
 
     @property
     def scheduler(self) -> Scheduler:

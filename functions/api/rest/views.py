@@ -17,11 +17,16 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 NameText = Annotated[str, Field(min_length=1, max_length=63)]
 
 
+class _Answer(BaseModel):
+    # Built when first used: no request needs more than a few of them, and a cold start none.
+    model_config = ConfigDict(defer_build=True)
+
+
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(_Answer):
     """What went wrong."""
 
     code: str
@@ -31,7 +36,7 @@ class ErrorDetail(BaseModel):
     request_id: str = ""
 
 
-class ErrorAnswer(BaseModel):
+class ErrorAnswer(_Answer):
     """The body of every answer with a status of 400 or more."""
 
     error: ErrorDetail
@@ -70,14 +75,14 @@ class FormAsk(_Body):
     options: JobOptions = Field(default_factory=JobOptions)
 
 
-class PartLink(BaseModel):
+class PartLink(_Answer):
     """Where one part of an upload goes."""
 
     number: int
     url: str
 
 
-class UploadTicket(BaseModel):
+class UploadTicket(_Answer):
     """How a file is uploaded: one PUT to ``url``, or one for each of ``parts`` and then ``complete_url``."""
 
     id: str
@@ -91,7 +96,7 @@ class UploadTicket(BaseModel):
     """Below the API's base address."""
 
 
-class UploadView(BaseModel):
+class UploadView(_Answer):
     """How an upload stands."""
 
     id: str
@@ -125,7 +130,7 @@ class CompleteAsk(_Body):
     parts: list[UploadedPart] = Field(min_length=1, max_length=10_000)
 
 
-class SourceView(BaseModel):
+class SourceView(_Answer):
     """Where a job's bytes come from."""
 
     uri: str
@@ -135,7 +140,7 @@ class SourceView(BaseModel):
     sha256: str = ""
 
 
-class JobView(BaseModel):
+class JobView(_Answer):
     """A job as its people see it."""
 
     tenant: str
@@ -169,27 +174,27 @@ class JobView(BaseModel):
         return cls.model_validate(job.model_dump(include=set(cls.model_fields)))
 
 
-class JobAnswer(BaseModel):
+class JobAnswer(_Answer):
     """One job."""
 
     job: JobView
 
 
-class JobsAnswer(BaseModel):
+class JobsAnswer(_Answer):
     """One page of jobs, newest first."""
 
     jobs: list[JobView]
     cursor: str | None = None
 
 
-class EventsAnswer(BaseModel):
+class EventsAnswer(_Answer):
     """Events of a job in order; ``last`` is the number of the newest there is."""
 
     events: list[JobEvent]
     last: int
 
 
-class ReasonView(BaseModel):
+class ReasonView(_Answer):
     """How often one reason was found."""
 
     code: str
@@ -199,7 +204,7 @@ class ReasonView(BaseModel):
     action: str = ""
 
 
-class QuarantineAnswer(BaseModel):
+class QuarantineAnswer(_Answer):
     """One page of refused rows, and the reasons of all of them."""
 
     rows: list[QuarantinedRow]
@@ -219,21 +224,21 @@ class ConfirmAsk(_Body):
     mapping: dict[str, str] = Field(min_length=1, max_length=1600)
 
 
-class ImportAnswer(BaseModel):
+class ImportAnswer(_Answer):
     """A job that began, or an upload that may begin."""
 
     job: JobView | None = None
     upload: UploadTicket | None = None
 
 
-class UploadAnswer(BaseModel):
+class UploadAnswer(_Answer):
     """An upload, and once it is received, its job."""
 
     upload: UploadView
     job: JobView | None = None
 
 
-class RecordsAnswer(BaseModel):
+class RecordsAnswer(_Answer):
     """What became of the records; without receipt while they are still on their way."""
 
     job: JobView
@@ -241,7 +246,7 @@ class RecordsAnswer(BaseModel):
     quarantine: list[QuarantinedRow] = Field(default_factory=list)
 
 
-class ContractAnswer(BaseModel):
+class ContractAnswer(_Answer):
     """One version of a contract, and what holds for the contract."""
 
     contract: Contract
@@ -268,14 +273,14 @@ class ContractAnswer(BaseModel):
         )
 
 
-class ContractsAnswer(BaseModel):
+class ContractsAnswer(_Answer):
     """One page of contracts, by name."""
 
     contracts: list[ContractAnswer]
     cursor: str | None = None
 
 
-class ContractVersionsAnswer(BaseModel):
+class ContractVersionsAnswer(_Answer):
     """Versions of a contract, newest first."""
 
     versions: list[ContractAnswer]
@@ -288,7 +293,7 @@ class ApproveAsk(_Body):
     version: int = Field(ge=1, le=1_000_000)
 
 
-class RowsAnswer(BaseModel):
+class RowsAnswer(_Answer):
     """The first rows of the target table, and how many there are."""
 
     columns: list[str]
@@ -296,7 +301,7 @@ class RowsAnswer(BaseModel):
     count: int
 
 
-class TemplateAnswer(BaseModel):
+class TemplateAnswer(_Answer):
     """One version of a template."""
 
     template: Template
@@ -315,14 +320,14 @@ class TemplateAnswer(BaseModel):
         )
 
 
-class TemplatesAnswer(BaseModel):
+class TemplatesAnswer(_Answer):
     """One page of templates, by name."""
 
     templates: list[TemplateAnswer]
     cursor: str | None = None
 
 
-class ScheduleAnswer(BaseModel):
+class ScheduleAnswer(_Answer):
     """One version of a schedule."""
 
     schedule: Schedule
@@ -343,27 +348,27 @@ class ScheduleAnswer(BaseModel):
         )
 
 
-class SchedulesAnswer(BaseModel):
+class SchedulesAnswer(_Answer):
     """One page of schedules, by name."""
 
     schedules: list[ScheduleAnswer]
     cursor: str | None = None
 
 
-class ScheduleVersionsAnswer(BaseModel):
+class ScheduleVersionsAnswer(_Answer):
     """Versions of a schedule, newest first."""
 
     versions: list[ScheduleAnswer]
     cursor: str | None = None
 
 
-class DeletedAnswer(BaseModel):
+class DeletedAnswer(_Answer):
     """What was taken out of use."""
 
     deleted: str
 
 
-class CheckView(BaseModel):
+class CheckView(_Answer):
     """One peer of the service."""
 
     ok: bool
@@ -371,7 +376,7 @@ class CheckView(BaseModel):
     detail: str = ""
 
 
-class HealthAnswer(BaseModel):
+class HealthAnswer(_Answer):
     """How the service is; its peers are told of to engineers alone."""
 
     status: Literal["ok", "degraded"]

@@ -99,7 +99,9 @@ class FakeApiWorld:
         self.jobs = FakeJobs(self.clock)
         self.config = FakeConfig(self.clock)
         self.blobs = FakeBlobs(buckets=("inbox-bucket", "work-bucket", "outbox-bucket", "partner-bucket"))
-        self.settings = StepSettings(inbox_bucket="inbox-bucket", work_bucket="work-bucket", outbox_bucket="outbox-bucket")
+        self.settings = StepSettings(
+            inbox_bucket="inbox-bucket", work_bucket="work-bucket", outbox_bucket="outbox-bucket"
+        )
 
 
 class Issuer:
@@ -132,7 +134,9 @@ class Issuer:
         }
         return {k: v for k, v in {**usual, **given}.items() if v is not None}
 
-    def token(self, role: str = "operator", *, key: Any = None, header: dict[str, Any] | None = None, **given: Any) -> str:
+    def token(
+        self, role: str = "operator", *, key: Any = None, header: dict[str, Any] | None = None, **given: Any
+    ) -> str:
         from joserfc import jwt
 
         head = {"alg": "RS256", "kid": self.kid, **(header or {})}
@@ -277,9 +281,13 @@ class Api:
         return lambda path, **options: self.call(name.upper(), path, **options)
 
 
-def form(fields: dict[str, str], *, name: str = "a.csv", data: bytes = b"id\n1\n", boundary: str = "XyZ") -> tuple[bytes, dict[str, str]]:
+def form(
+    fields: dict[str, str], *, name: str = "a.csv", data: bytes = b"id\n1\n", boundary: str = "XyZ"
+) -> tuple[bytes, dict[str, str]]:
     """A multipart/form-data body and its header."""
-    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()]
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
+    ]
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
     parts.append(head.encode() + data + f"\r\n--{boundary}--\r\n".encode())
     return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -20,12 +20,26 @@ def test_form(api: Api) -> None:
         print(path, a.status, a.text[:600])
     print(api.get("/jobs").text)
     print(api.get("/openapi.json", role=None).text[:500])
-    print(api.post("/imports", json_body={"contract":"x","upload":{"name":"a.csv","size":5}}).text)
-    print(api.post("/imports", json_body={"contract":"x"}).text)
-    print(api.post("/imports", json_body={"contract":"x", "source":"s3://nope/x"}).text)
+    print(api.post("/imports", json_body={"contract": "x", "upload": {"name": "a.csv", "size": 5}}).text)
+    print(api.post("/imports", json_body={"contract": "x"}).text)
+    print(api.post("/imports", json_body={"contract": "x", "source": "s3://nope/x"}).text)
     print(api.get("/health", role="engineer").text)
-    print(api.post("/contracts", role="steward", headers={"Content-Type":"application/yaml"}, body="name: people\nfields:\n  - name: id\n    type: intger\n").text)
-    print(api.post("/contracts", role="steward", headers={"Content-Type":"application/yaml"}, body="name: people\nfields:\n  - name: id\n    type: integer\n").text)
+    print(
+        api.post(
+            "/contracts",
+            role="steward",
+            headers={"Content-Type": "application/yaml"},
+            body="name: people\nfields:\n  - name: id\n    type: intger\n",
+        ).text
+    )
+    print(
+        api.post(
+            "/contracts",
+            role="steward",
+            headers={"Content-Type": "application/yaml"},
+            body="name: people\nfields:\n  - name: id\n    type: integer\n",
+        ).text
+    )
     print(api.get("/contracts").text)
     print(api.get("/nope").text, api.patch("/jobs").text)
     print(api.post(f"/jobs/{job}/reject", json_body={}).text)

@@ -38,13 +38,16 @@ class Right(StrEnum):
     """See one's own submissions only."""
 
 
+_OPERATOR = frozenset({Right.READ, Right.SUBMIT, Right.OPERATE, Right.DECIDE})
+
 _RIGHTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.READ}),
-    Role.OPERATOR: frozenset({Right.READ, Right.SUBMIT, Right.OPERATE, Right.DECIDE}),
-    Role.STEWARD: frozenset({Right.READ, Right.DECIDE, Right.CONFIGURE}),
-    Role.ENGINEER: frozenset(Right) - {Right.OWN},
+    Role.OPERATOR: _OPERATOR,
+    Role.STEWARD: _OPERATOR | {Right.CONFIGURE},
+    Role.ENGINEER: _OPERATOR | {Right.CONFIGURE, Right.DIAGNOSE},
     Role.PARTNER: frozenset({Right.SUBMIT, Right.OWN}),
 }
+"""Each of viewer, operator, steward and engineer may do what the one before may; a partner stands apart."""
 
 _OPEN = frozenset({Classification.PUBLIC, Classification.INTERNAL})
 _PERSONAL = _OPEN | {Classification.PERSONAL}

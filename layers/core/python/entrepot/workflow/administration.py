@@ -36,11 +36,18 @@ _EXPRESSION = re.compile(
 T = TypeVar("T")
 
 
+class ConfigBook(ConfigStore, Protocol):
+    """The configuration, with the history of schedules, too."""
+
+    def schedule_versions(self, tenant: str, name: str) -> list[ScheduleVersion]:
+        """All versions of a schedule, oldest first."""
+
+
 class Configured(Protocol):
     """The ports that administration touches."""
 
     @property
-    def config(self) -> ConfigStore:
+    def config(self) -> ConfigBook:
         """Contracts, templates, schedules."""
 
     @property

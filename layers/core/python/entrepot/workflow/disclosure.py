@@ -16,6 +16,8 @@ from entrepot.model.job import Job
 MASK = "***"
 RAW_SHOWN = 64 << 10
 """Characters of a raw row that are shown; the whole of it stays in quarantine."""
+VALUE_SHOWN = 1000
+"""Characters of a finding's value that are shown."""
 UNKNOWN = Classification.PERSONAL
 """Class of a column that no field of the contract describes: it may hold anything."""
 
@@ -61,15 +63,14 @@ class Veil:
         )
 
     def finding(self, finding: Finding) -> Finding:
-        """A finding as the caller may see it; a hidden value is taken out of the message, too."""
+        """A finding as the caller may see it. Messages need no veil: none of the catalogue's holds a value."""
+        value = finding.value
+        if not value:
+            return finding
         field = finding.field or self._by_column.get(finding.column, "")
-        if finding.value is None or self._all_open:
-            return finding
-        # A finding about the whole row quotes no single field.
-        if (field and self.shows(field)) or finding.value == "":
-            return finding
-        message = finding.message.replace(finding.value, MASK)
-        return finding.model_copy(update={"value": MASK, "message": message})
+        shown = self._all_open or (field != "" and self.shows(field))
+        text = (value if len(value) <= VALUE_SHOWN else value[:VALUE_SHOWN] + "…") if shown else MASK
+        return finding.model_copy(update={"value": text})
 
     def cells(self, row: QuarantinedRow) -> list[str] | None:
         """The row's cells as the caller may see them; None when it cannot be taken apart safely."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
@@ -86,7 +86,8 @@ class Refusals:
         start_file, offset = _position(cursor)
         veil = self.veil(caller, job)
         page = _Page()
-        for name, info in self._files(job):
+        files = self._files(job)
+        for name, info in files:
             if name < start_file:
                 continue
             begin = offset if name == start_file else 0
@@ -94,11 +95,8 @@ class Refusals:
                 page.read += len(line)
                 page.rows.append(veil.row(_row(line)))
                 if len(page.rows) == limit or page.read >= PAGE_BYTES:
-                    return RefusalPage(page.rows, f"{name}:{end}" if self._more(job, name, info, end) else "")
+                    return RefusalPage(page.rows, f"{name}:{end}" if end < info.size or name < files[-1][0] else "")
         return RefusalPage(page.rows)
-
-    def _more(self, job: Job, name: str, info: BlobInfo, end: int) -> bool:
-        return end < info.size or any(other > name for other, _ in self._files(job))
 
     def all(self, job: Job) -> Iterator[QuarantinedRow]:
         """Every refused row, unveiled."""
@@ -183,8 +181,3 @@ def _meaning(code: str) -> tuple[str, str]:
 
     entry = catalogue.CATALOGUE.get(code)
     return (entry.title, entry.action) if entry else ("", "")
-
-
-def columns_of(job: Job) -> Sequence[str]:
-    """The submitter's own column names."""
-    return job.detection.columns if job.detection else ()
