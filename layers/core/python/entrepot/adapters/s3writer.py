@@ -41,7 +41,7 @@ class S3Writer:
         self._size += len(data)
         while len(self._held) >= self._part_size:
             size = self._part_size
-            part = self._held[:size]
+            part = bytes(self._held[:size])
             del self._held[:size]
             self._send(part)
 
@@ -74,7 +74,7 @@ class S3Writer:
             self._client.put_object(**self._place, Body=bytes(self._held))
             return
         if self._held:
-            self._send(self._held)
+            self._send(bytes(self._held))
         self._client.complete_multipart_upload(
             **self._place, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
         )
@@ -91,7 +91,7 @@ class S3Writer:
         return PART << (len(self._parts) // _GROW_EVERY)
 
     @aws_errors("writing an object")
-    def _send(self, part: bytes | bytearray) -> None:
+    def _send(self, part: bytes) -> None:
         if not self._upload_id:
             self._upload_id = self._client.create_multipart_upload(**self._place)["UploadId"]
         number = len(self._parts) + 1
