@@ -57,10 +57,12 @@ class Clock:
 
     Args:
         now: The time; tests give their own.
+        schedules: Where they are kept.
         deliver: Delivers a text to the ARN of a target.
     """
 
     now: Callable[[], datetime] = utc_now
+    schedules: Callable[[], stored.LocalSchedulerBackend] = stored.backend
     deliver: Callable[[str, str, dict[str, Any]], None] = send
     fired: list[tuple[str, datetime]] = field(default_factory=list)
     _plans: dict[str, _Plan] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class Clock:
             When something is due next, as far as is known.
         """
         moment = self.now()
-        found = {record.arn: record for record in stored.backend().all()}
+        found = {record.arn: record for record in self.schedules().all()}
         for arn in [arn for arn in self._plans if arn not in found]:
             del self._plans[arn]
         for arn, record in found.items():
@@ -103,7 +105,7 @@ class Clock:
             due, plan.due = plan.due, plan.schedule.next_after(moment)
             self._fire(record, due, moment)
             if plan.due is None and record.action_after_completion == "DELETE":
-                stored.backend().delete_schedule(record.group_name, record.name)
+                self.schedules().delete_schedule(record.group_name, record.name)
         self._retry(moment)
         dues = [plan.due for plan in self._plans.values() if plan.due] + [retry.due for retry in self._retries]
         return min(dues, default=None)

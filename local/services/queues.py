@@ -11,6 +11,7 @@ import copy
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from moto.sqs import models as sqs
@@ -18,6 +19,7 @@ from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
 from local.services.current import ACCOUNT, current, standing_for
+from local.state import Journal
 
 
 def _now_ms() -> float:
@@ -33,6 +35,7 @@ class LocalQueue(Queue):
         self.held: dict[str, Message] = {}
         self._handles: dict[str, str] = {}
         self._wakes = 0
+        self.journal: Callable[[], Journal] = lambda: current().queues
 
     # moto's own code (attributes, listing) reads this.
     @property
@@ -45,7 +48,7 @@ class LocalQueue(Queue):
         held = getattr(self, "held", None)
         if held is not None and not value:
             with self.condition:
-                current().queues.change([(self._journal_key(message), None) for message in held.values()])
+                self.journal().change([(self._journal_key(message), None) for message in held.values()])
                 held.clear()
 
     def add_message(self, message: Message) -> None:
@@ -81,7 +84,7 @@ class LocalQueue(Queue):
             message = self.held.pop(message_id, None)
             if message is not None:
                 self.pending_messages.discard(message)
-                current().queues.delete(self._journal_key(message))
+                self.journal().delete(self._journal_key(message))
 
     def defer(self, receipt_handle: str, seconds: float) -> None:
         """Makes a received message visible after ``seconds``."""
@@ -138,7 +141,7 @@ class LocalQueue(Queue):
                 if self.fifo_queue and message.group_id:
                     groups.add(message.group_id) if visibility_seconds else None
         if changes:
-            current().queues.change(changes)
+            self.journal().change(changes)
         return taken, soonest
 
     def _receive(self, message: Message, visible_at: float) -> Message:
@@ -179,7 +182,7 @@ class LocalQueue(Queue):
 
     def _keep(self, message: Message) -> None:
         self.held[message.id] = message
-        current().queues.put(self._journal_key(message), _record(message))
+        self.journal().put(self._journal_key(message), _record(message))
 
     def _journal_key(self, message: Message) -> str:
         return f"{self.name}/{message.id}"

@@ -8,6 +8,7 @@ from typing import Any
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup, scheduler_backends
 
 from local.services.current import ACCOUNT, current, standing_for
+from local.state import Journal
 
 _FIELDS = (
     "description",
@@ -33,26 +34,26 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
         with LOCK:
             _check(kwargs)
             schedule = super().create_schedule(*args, **kwargs)
-            self._note(schedule)
+            self.note(schedule)
             return schedule
 
     def update_schedule(self, *args: Any, **kwargs: Any) -> Schedule:
         with LOCK:
             _check(kwargs)
             schedule = super().update_schedule(*args, **kwargs)
-            self._note(schedule)
+            self.note(schedule)
             return schedule
 
     def delete_schedule(self, group_name: str | None, name: str) -> None:
         with LOCK:
             super().delete_schedule(group_name, name)
-            current().schedules.delete(f"{group_name or 'default'}/{name}")
-        current().schedules_changed()
+            self.journal().delete(f"{group_name or 'default'}/{name}")
+        self.changed()
 
     def create_schedule_group(self, name: str, tags: list[dict[str, str]]) -> ScheduleGroup:
         with LOCK:
             group = super().create_schedule_group(name, tags or [])
-            current().schedules.put(f"{name}/", {"group": name})
+            self.journal().put(f"{name}/", {"group": name})
             return group
 
     def delete_schedule_group(self, name: str | None) -> None:
@@ -60,8 +61,8 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
             group = self.get_schedule_group(name)
             gone = [f"{group.name}/{schedule}" for schedule in group.schedules]
             super().delete_schedule_group(name)
-            current().schedules.change([(key, None) for key in [*gone, f"{group.name}/"]])
-        current().schedules_changed()
+            self.journal().change([(key, None) for key in [*gone, f"{group.name}/"]])
+        self.changed()
 
     def restore(self, record: dict[str, Any]) -> None:
         """Puts a journalled schedule or group back, unless the stack template has made it already."""
@@ -73,20 +74,31 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
             expression, start = fields["schedule_expression"], fields.pop("start_date")
             # moto refuses a start that is over, which is right for a new schedule alone.
             fields["start_date"] = None
-            schedule = super().create_schedule(group_name=name, **fields)
+            schedule: Any = super().create_schedule(group_name=name, **fields)
             schedule.schedule_expression, schedule.start_date = expression, start
+            schedule.creation_date = record.get("created", schedule.creation_date)
+            schedule.restored = True
+
+    def journal(self) -> Journal:
+        """Where changes are written."""
+        return current().schedules
+
+    def changed(self) -> None:
+        """Wakes the clock."""
+        current().schedules_changed()
 
     def all(self) -> list[Schedule]:
         """Every schedule of every group."""
         with LOCK:
             return [schedule for group in self.schedule_groups.values() for schedule in group.schedules.values()]
 
-    def _note(self, schedule: Schedule) -> None:
+    def note(self, schedule: Schedule) -> None:
+        """Journals a schedule as it is now."""
         fields = {name: getattr(schedule, name) for name in _FIELDS}
-        current().schedules.put(
-            f"{schedule.group_name}/{schedule.name}", {"group": schedule.group_name, "schedule": fields}
+        self.journal().put(
+            f"{schedule.group_name}/{schedule.name}", {"group": schedule.group_name, "schedule": fields, "created": schedule.creation_date}
         )
-        current().schedules_changed()
+        self.changed()
 
 
 def _check(fields: dict[str, Any]) -> None:

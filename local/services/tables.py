@@ -15,6 +15,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 from local.services.current import ACCOUNT, current, standing_for
+from local.state import Journal
 
 _LOCK = threading.RLock()
 Key = dict[str, Any]
@@ -25,6 +26,10 @@ class LocalDynamoBackend(DynamoDBBackend):
     """moto's backend, one request at a time, every change journalled."""
 
     _in_transaction = False
+
+    def journal(self) -> Journal:
+        """Where changes are written."""
+        return current().tables
 
     def put_item(self, table_name: str, item_attrs: dict[str, Any], *args: Any, **kwargs: Any) -> Item:
         with _LOCK:
@@ -80,7 +85,7 @@ class LocalDynamoBackend(DynamoDBBackend):
                 for table in shared:
                     del table.__deepcopy__  # type: ignore[attr-defined]
                 self._in_transaction = False
-            current().tables.change([self._change(name, key) for name, key, _ in before])
+            self.journal().change([self._change(name, key) for name, key, _ in before])
 
     def expire(self, now: float | None = None) -> int:
         """Removes items whose time to live is over, as DynamoDB does within days.
@@ -133,7 +138,7 @@ class LocalDynamoBackend(DynamoDBBackend):
 
     def _note(self, table_name: str, key: Key) -> None:
         if not self._in_transaction:
-            current().tables.change([self._change(table_name, key)])
+            self.journal().change([self._change(table_name, key)])
 
     def _change(self, table_name: str, attributes: dict[str, Any]) -> tuple[str, Any]:
         table = self.get_table(table_name)
