@@ -4,12 +4,22 @@ Equality is PostgreSQL's own throughout, with the target's types and collations:
 two spellings under a collation that ignores case, are one key.
 """
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from entrepot.load.names import CHUNK_COLUMN, ROW_COLUMN, STAGING_SCHEMA, qualified, quote_ident, quote_literal, refused_name
+from entrepot.load.names import (
+    CHUNK_COLUMN,
+    ROW_COLUMN,
+    STAGING_SCHEMA,
+    qualified,
+    quote_ident,
+    quote_literal,
+    refused_name,
+)
 from entrepot.load.publishing import join_on
 from entrepot.model.contract import Blank, Mode
 from entrepot.model.steps import LoadSpec
@@ -47,7 +57,7 @@ def null_keys(spec: LoadSpec) -> Check:
     """Rows without a whole key: no primary key can hold them."""
     parts = [f"s.{quote_ident(k)} IS NULL" for k in spec.key]
     cases = " ".join(f"WHEN {p} THEN {quote_literal(_field(spec, k))}" for p, k in zip(parts, spec.key, strict=True))
-    return _simple(spec, "key_null", " OR ".join(parts), field=f"CASE {cases} END")
+    return _simple(spec, "key_missing", " OR ".join(parts), field=f"CASE {cases} END")
 
 
 def broken_rule(spec: LoadSpec, name: str, expression: str, columns: Sequence[str]) -> Check | None:
@@ -59,7 +69,13 @@ def broken_rule(spec: LoadSpec, name: str, expression: str, columns: Sequence[st
     if not set(columns) <= _plain_columns(spec):
         return None
     field = _field(spec, columns[0]) if len(columns) == 1 else ""
-    return _simple(spec, "check", f"({expression}) IS FALSE", field=quote_literal(field), detail=quote_literal(name))
+    return _simple(
+        spec,
+        "constraint",
+        f"({expression}) IS FALSE",
+        field=quote_literal(field),
+        detail=quote_literal(f"constraint {name}"),
+    )
 
 
 def broken_reference(
@@ -77,7 +93,7 @@ def broken_reference(
             return None
         missing += f" AND NOT EXISTS (SELECT FROM {_staging(spec)} f WHERE {found})"
     field = _field(spec, columns[0]) if len(columns) == 1 else ""
-    return _simple(spec, "reference", missing, field=quote_literal(field), detail=quote_literal(name))
+    return _simple(spec, "reference", missing, field=quote_literal(field), detail=quote_literal(f"constraint {name}"))
 
 
 def duplicates(spec: LoadSpec) -> Check:
@@ -93,14 +109,17 @@ def duplicates(spec: LoadSpec) -> Check:
         f"FROM {staging} s JOIN ({groups}) d ON {join_on(spec.key, 'd', 's')} "
         f"WINDOW w AS (PARTITION BY {key} ORDER BY {order})"
     )
-    bad = f"SELECT id, {quote_literal(_only_field(spec, spec.key))}::text AS field, 'row ' || kept AS detail FROM ({ranked}) r WHERE place > 1"
+    field = quote_literal(_only_field(spec, spec.key))
+    bad = (
+        f"SELECT id, {field}::text AS field, 'row ' || kept || ' was kept' AS detail FROM ({ranked}) r WHERE place > 1"
+    )
     return Check("duplicate", f"SELECT EXISTS ({groups})", bad)
 
 
 def existing_keys(spec: LoadSpec) -> Check:
     """Append: rows whose key the target has already."""
     condition = f"EXISTS (SELECT FROM {_target(spec)} t WHERE {join_on(spec.key)})"
-    return _simple(spec, "key_exists", condition, field=quote_literal(_only_field(spec, spec.key)))
+    return _simple(spec, "exists", condition, field=quote_literal(_only_field(spec, spec.key)))
 
 
 def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
@@ -115,7 +134,7 @@ def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
         f"WINDOW w AS (PARTITION BY {part} ORDER BY s.{CHUNK_COLUMN}, s.{ROW_COLUMN})"
     )
     field = quote_literal(_only_field(spec, columns))
-    bad = f"SELECT id, {field}::text AS field, 'row ' || first AS detail FROM ({ranked}) r WHERE place > 1"
+    bad = f"SELECT id, {field}::text AS field, 'row ' || first || ' has it' AS detail FROM ({ranked}) r WHERE place > 1"
     return Check("unique", f"SELECT EXISTS ({groups})", bad)
 
 
@@ -125,18 +144,18 @@ def taken(spec: LoadSpec, columns: Sequence[str]) -> Check:
     same = join_on(columns)
     condition = f"EXISTS (SELECT FROM {target} t WHERE {same}"
     if spec.key:
-        # A row of the target that this job gives other values does not stand in the way.
-        moves = " OR ".join(f"m.{quote_ident(c)} IS DISTINCT FROM t.{quote_ident(c)}" for c in columns)
-        condition += (
-            f" AND NOT ({join_on(spec.key)}) AND NOT EXISTS "
-            f"(SELECT FROM {staging} m WHERE {join_on(spec.key, 'm')} AND ({moves})))"
-        )
+        condition += f" AND NOT ({join_on(spec.key)})"
+        if spec.mode in {Mode.UPSERT, Mode.UPDATE_ONLY}:
+            # A row of the target that this job gives other values does not stand in the way.
+            moves = " OR ".join(f"m.{quote_ident(c)} IS DISTINCT FROM t.{quote_ident(c)}" for c in columns)
+            condition += f" AND NOT EXISTS (SELECT FROM {staging} m WHERE {join_on(spec.key, 'm')} AND ({moves}))"
+        condition += ")"
         known = f"EXISTS (SELECT FROM {target} k WHERE {join_on(spec.key, 's', 'k')})"
         # Rows that the mode skips are not refused.
         condition += {Mode.INSERT_ONLY: f" AND NOT {known}", Mode.UPDATE_ONLY: f" AND {known}"}.get(spec.mode, "")
     else:
         condition += ")"
-    return _simple(spec, "unique", condition, field=quote_literal(_only_field(spec, columns)), detail="'the table'")
+    return _simple(spec, "unique", condition, field=quote_literal(_only_field(spec, columns)), detail="'in the table'")
 
 
 def unique_sets(spec: LoadSpec, enforced: Iterable[Sequence[str]]) -> list[list[str]]:

@@ -39,10 +39,10 @@ def create_target(spec: LoadSpec) -> list[str]:
     Args:
         spec: A spec with ``create_target``.
     """
-    columns = []
-    for name, pg_type, required in target_columns(spec.contract):
-        constraint = " NOT NULL" if required or name in spec.key else ""
-        columns.append(f"{quote_ident(name)} {checked_type(pg_type)}{constraint}")
+    columns = [
+        f"{quote_ident(name)} {checked_type(pg_type)}{' NOT NULL' if required or name in spec.key else ''}"
+        for name, pg_type, required in target_columns(spec.contract)
+    ]
     table = qualified(spec.target_schema, spec.target_table)
     return [f"CREATE TABLE {table} ({', '.join(columns)})"]
 
@@ -51,21 +51,15 @@ def create_keys(spec: LoadSpec) -> list[str]:
     """Statements that give a new target its key and its unique columns."""
     table = qualified(spec.target_schema, spec.target_table)
     names = column_names(f.name for f in spec.contract.fields)
-    statements = []
-    if spec.key:
-        statements.append(f"ALTER TABLE {table} ADD PRIMARY KEY ({column_list(spec.key)})")
-    for field in spec.contract.fields:
-        if field.unique and [names[field.name]] != spec.key:
-            statements.append(f"ALTER TABLE {table} ADD UNIQUE ({quote_ident(names[field.name])})")
-    return statements
+    statements = [f"ALTER TABLE {table} ADD PRIMARY KEY ({column_list(spec.key)})"] if spec.key else []
+    unique = [names[f.name] for f in spec.contract.fields if f.unique and [names[f.name]] != spec.key]
+    return [*statements, *(f"ALTER TABLE {table} ADD UNIQUE ({quote_ident(name)})" for name in unique)]
 
 
 def target_columns(contract: Contract) -> list[tuple[str, str, bool]]:
     """(column, type, NOT NULL) of a new table for a contract."""
     names = column_names(f.name for f in contract.fields)
-    return [
-        (names[f.name], default_type(f.type, zoned=has_zone(f)), f.required) for f in contract.fields
-    ]
+    return [(names[f.name], default_type(f.type, zoned=has_zone(f)), f.required) for f in contract.fields]
 
 
 def checked_type(pg_type: str) -> str:
@@ -118,7 +112,5 @@ def create_refused(spec: LoadSpec) -> list[str]:
     """Statements that make the table of rows that check takes out, when there is none."""
     table = qualified(STAGING_SCHEMA, refused_name(spec.staging_table))
     kind = "UNLOGGED TABLE" if spec.unlogged else "TABLE"
-    return [
-        f"CREATE {kind} IF NOT EXISTS {table} (chunk integer NOT NULL, row_number bigint NOT NULL, "
-        "code text NOT NULL, field text NOT NULL, detail text NOT NULL) WITH (autovacuum_enabled = false)",
-    ]
+    columns = "chunk integer, row_number bigint, code text, field text, detail text"
+    return [f"CREATE {kind} IF NOT EXISTS {table} ({columns}) WITH (autovacuum_enabled = false)"]

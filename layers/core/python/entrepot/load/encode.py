@@ -58,7 +58,9 @@ def is_binary(plan: Iterable[CopyColumn]) -> bool:
     return all(c.how is not How.TEXT for c in plan)
 
 
-def encode(batches: Iterable[pa.RecordBatch], plan: Sequence[CopyColumn], chunk: int, *, binary: bool) -> Iterator[bytes]:
+def encode(
+    batches: Iterable[pa.RecordBatch], plan: Sequence[CopyColumn], chunk: int, *, binary: bool
+) -> Iterator[bytes]:
     """COPY data for the plan's columns, then the row number and the chunk's number.
 
     Args:
@@ -108,7 +110,7 @@ def _encoder(schema: pa.Schema, plan: Sequence[CopyColumn]) -> Any:
     from pgpq.encoders import LargeStringEncoderBuilder, StringEncoderBuilder
     from pgpq.schema import Jsonb
 
-    builders = {}
+    builders: dict[str, Any] = {}
     for i, field in enumerate(schema):
         if i < len(plan) and plan[i].how is How.JSONB:
             kind = StringEncoderBuilder if str(field.type) == "string" else LargeStringEncoderBuilder
@@ -167,7 +169,11 @@ def _joined(texts: pa.Array) -> str:
 
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
     data = texts.buffers()[2]
-    return "" if data is None or not len(texts) else data[int(offsets[0]) : int(offsets[-1])].to_pybytes().decode("ascii", "replace")
+    return (
+        ""
+        if data is None or not len(texts)
+        else data[int(offsets[0]) : int(offsets[-1])].to_pybytes().decode("ascii", "replace")
+    )
 
 
 def _overflow(column: CopyColumn) -> TargetError:

@@ -39,8 +39,8 @@ class Fitted:
 
 
 def has_zone(field: FieldSpec) -> bool:
-    """Whether a datetime field's patterns read a zone, so that its column keeps instants."""
-    return field.type == "datetime" and any("%z" in f or "%Z" in f for f in field.formats)
+    """Whether a datetime field's formats read an offset or state a zone, so that its column keeps instants."""
+    return field.type == "datetime" and any("%z" in f or f.startswith("tz:") for f in field.formats)
 
 
 def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: TableShape | None) -> Fitted:
@@ -76,7 +76,9 @@ def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: Tabl
     if mode in KEYED:
         _check_key(shape, key)
     new = contract.model_copy(update={"fields": [changed.get(f.name, f) for f in contract.fields]})
-    return Fitted([TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields], new, key, False)
+    return Fitted(
+        [TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields], new, key, False
+    )
 
 
 def _new(contract: Contract, fields: list[str], mode: Mode) -> Fitted:
@@ -87,7 +89,8 @@ def _new(contract: Contract, fields: list[str], mode: Mode) -> Fitted:
     names = column_names(f.name for f in contract.fields)
     specs = {f.name: f for f in contract.fields}
     columns = [
-        TargetColumn(name=names[f], pg_type=default_type(specs[f].type, zoned=has_zone(specs[f])), field=f) for f in fields
+        TargetColumn(name=names[f], pg_type=default_type(specs[f].type, zoned=has_zone(specs[f])), field=f)
+        for f in fields
     ]
     return Fitted(columns, contract, [names[k] for k in contract.key], True)
 
@@ -174,6 +177,8 @@ def _check_key(shape: TableShape, key: Sequence[str]) -> None:
     if any(unique and set(unique) <= wanted for unique in [shape.primary_key, *shape.unique_keys]):
         return
     table = qualified(shape.schema, shape.table)
-    msg = f"{shape.schema}.{shape.table} does not enforce the contract's key ({', '.join(key)}): a row could match many."
+    msg = (
+        f"{shape.schema}.{shape.table} does not enforce the contract's key ({', '.join(key)}): a row could match many."
+    )
     hint = f"Create it first: CREATE UNIQUE INDEX ON {table} ({column_list(key)})"
     raise TargetError(msg, hint=hint, key=list(key))

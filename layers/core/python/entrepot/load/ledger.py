@@ -1,5 +1,7 @@
 """SQL on the ledger: what was loaded, beside what staging really holds."""
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 from entrepot.load.names import CHUNK_COLUMN, STAGING_SCHEMA, qualified, quote_literal, refused_name

@@ -89,7 +89,8 @@ def column_names(fields: Iterable[str]) -> dict[str, str]:
             raise TargetError(msg, hint="Rename the field in the contract.", field=field)
         if name in owner:
             msg = f"Fields {owner[name]!r} and {field!r} become the same column after {MAX_BYTES} bytes."
-            raise TargetError(msg, hint="Shorten one of them in the contract.", fields=[owner[name], field], column=name)
+            hint = "Shorten one of them in the contract."
+            raise TargetError(msg, hint=hint, fields=[owner[name], field], column=name)
         owner[name] = field
         names[field] = name
     return names

@@ -62,7 +62,8 @@ def key_facts(batches: Sequence[pa.RecordBatch], fields: Sequence[str]) -> dict[
     order = _order(columns, rows)
     if order is None:
         return {"nulls": 0, "order": None}
-    return {"nulls": 0, "order": order, "first": [_plain(c[0]) for c in columns], "last": [_plain(c[-1]) for c in columns]}
+    first, last = ([_plain(c[place]) for c in columns] for place in (0, -1))
+    return {"nulls": 0, "order": order, "first": first, "last": last}
 
 
 def _order(columns: Sequence[pa.Array], rows: int) -> int | None:

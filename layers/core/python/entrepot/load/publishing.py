@@ -17,7 +17,9 @@ from entrepot.model.contract import Blank
 from entrepot.model.steps import LoadSpec, TargetColumn
 
 
-def publish_spec(spec: LoadSpec, *, refused: bool, defaults: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, Any]:
+def publish_spec(
+    spec: LoadSpec, *, refused: bool, defaults: Mapping[str, str], settings: Mapping[str, str]
+) -> dict[str, Any]:
     """The fragments of one job, as JSON.
 
     Args:
@@ -43,7 +45,7 @@ def publish_spec(spec: LoadSpec, *, refused: bool, defaults: Mapping[str, str], 
         "columns": column_list(c.name for c in spec.columns),
         "values": ", ".join(_inserted(c, defaults) for c in spec.columns),
         "join": join_on(spec.key),
-        "changed": changed(spec, writable),
+        "changed": changed(spec, writable, defaults),
         "set": ", ".join(f"{quote_ident(c.name)} = {_updated(spec, c, defaults)}" for c in writable),
         "settings": dict(settings),
     }
@@ -54,13 +56,13 @@ def join_on(key: Iterable[str], left: str = "s", right: str = "t") -> str:
     return " AND ".join(f"{right}.{quote_ident(k)} = {left}.{quote_ident(k)}" for k in key)
 
 
-def changed(spec: LoadSpec, writable: Iterable[TargetColumn]) -> str:
+def changed(spec: LoadSpec, writable: Iterable[TargetColumn], defaults: Mapping[str, str]) -> str:
     """Whether a staged row differs from the target's in any column that the job may write."""
     old, new = [], []
     for column in writable:
         cast = "" if parse_pg_type(column.pg_type).base in COMPARABLE else "::text"
         old.append(f"(t.{quote_ident(column.name)}){cast}")
-        new.append(f"({_updated(spec, column, {})}){cast}")
+        new.append(f"({_updated(spec, column, defaults)}){cast}")
     return f"(ROW({', '.join(new)}) IS DISTINCT FROM ROW({', '.join(old)}))" if old else "false"
 
 

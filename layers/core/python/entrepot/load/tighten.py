@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
+from entrepot.load.names import MAX_BYTES
 from entrepot.load.types import TEXT_TYPES, PgType
 from entrepot.model.contract import FieldSpec, Length, Range, decimal_parts
 
@@ -44,10 +45,7 @@ def tightened(field: FieldSpec, pg: PgType) -> FieldSpec | None:
 
 
 def _text(field: FieldSpec, pg: PgType) -> FieldSpec | None:
-    if not pg.args or pg.base == "name":
-        limit = 63 if pg.base == "name" else None
-    else:
-        limit = pg.args[0]
+    limit = MAX_BYTES if pg.base == "name" else pg.args[0] if pg.args else None
     if limit is None:
         return field
     if field.type in {"string", "json", "uuid"}:

@@ -21,7 +21,9 @@ from entrepot.model.contract import decimal_parts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PG_TYPE = re.compile(r"^(?P<base>[^()]+?)\s*(?:\(\s*(?P<a>-?\d+)\s*(?:,\s*(?P<b>-?\d+)\s*)?\))?(?P<zone> with(?:out)? time zone)?$")
+_PG_TYPE = re.compile(
+    r"^(?P<base>[^()]+?)\s*(?:\(\s*(?P<a>-?\d+)\s*(?:,\s*(?P<b>-?\d+)\s*)?\))?(?P<zone> with(?:out)? time zone)?$",
+)
 
 _DEFAULTS = {
     "string": "text",

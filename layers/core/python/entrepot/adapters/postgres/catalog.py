@@ -69,7 +69,8 @@ WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attcollation
 """
 
 _REFERENCES = """
-SELECT c.conname, c.confrelid = c.conrelid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(f.relname),
+SELECT c.conname, c.confrelid = c.conrelid,
+    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(f.relname),
     ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num ORDER BY k.place),
     ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(num, place)
@@ -139,7 +140,7 @@ def describe(session: Session, schema: str, table: str) -> TableShape | None:
         for name, pg_type, nullable, has_default, generated, labels in session.execute(_COLUMNS, {"oid": oid})
     ]
     unique = [(primary, names) for primary, names in session.execute(_UNIQUE, (oid,)) if names]
-    primary = next((names for is_primary, names in unique if is_primary), [])
+    primary: list[str] = next((names for is_primary, names in unique if is_primary), [])
     return TableShape(schema, table, columns, primary, [names for _, names in unique], kind)
 
 

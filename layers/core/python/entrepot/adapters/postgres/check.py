@@ -1,5 +1,7 @@
 """Check: what only the whole set of rows can show, found by the database and taken out of staging."""
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -57,8 +59,8 @@ def _run(session: Session, spec: LoadSpec) -> None:
     _unique(session, spec, exists=target is not None)
     itself = [c for c in (_reference(spec, r) for r in references if r.to_itself) if c is not None]
     # A row that leaves may leave others pointing to nothing.
-    while any([_apply(session, spec, c) for c in itself]):
-        pass
+    while sum(_apply(session, spec, c) for c in itself):
+        continue
 
 
 def _unique(session: Session, spec: LoadSpec, *, exists: bool) -> None:
@@ -89,11 +91,9 @@ def _apply(session: Session, spec: LoadSpec, check: Check | None) -> bool:
 
 
 def _facts(session: Session, spec: LoadSpec) -> list[dict[str, Any]]:
-    rows = session.execute(
-        f"SELECT facts FROM {ledger_table(spec)} WHERE tenant = %s AND job_id = %s AND accepted > 0 ORDER BY chunk".encode(),  # noqa: S608
-        (spec.tenant, spec.job_id),
-    )
-    return [row[0] for row in rows]
+    job = "tenant = %s AND job_id = %s AND accepted > 0"
+    query = f"SELECT facts FROM {ledger_table(spec)} WHERE {job} ORDER BY chunk"
+    return [row[0] for row in session.execute(query.encode(), (spec.tenant, spec.job_id))]
 
 
 def _result(session: Session, spec: LoadSpec) -> CheckResult:

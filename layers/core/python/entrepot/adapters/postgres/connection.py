@@ -58,7 +58,9 @@ class ConnectionSettings:
             ConfigurationError: A part is missing or is no such thing; the part is named.
         """
         try:
-            more = {k: v for k, v in more.items() if v} | {k: str(secret[k]) for k in ("sslmode", "options") if secret.get(k)}
+            more = {k: v for k, v in more.items() if v} | {
+                k: str(secret[k]) for k in ("sslmode", "options") if secret.get(k)
+            }
             return cls(
                 host=str(secret["host"]),
                 port=int(secret.get("port") or 5432),
@@ -85,7 +87,11 @@ class ConnectionSettings:
             msg = "The database's connection string cannot be read."
             raise ConfigurationError(msg, hint="Write postgresql://user@host:5432/database") from None
         more = {k: v for k, v in more.items() if v}
-        more |= {name: str(parts[key]) for name, key in (("sslmode", "sslmode"), ("ca", "sslrootcert"), ("options", "options")) if parts.get(key)}
+        more |= {
+            name: str(parts[key])
+            for name, key in (("sslmode", "sslmode"), ("ca", "sslrootcert"), ("options", "options"))
+            if parts.get(key)
+        }
         more.setdefault("sslmode", "prefer")
         return cls(
             host=str(parts.get("host") or ""),
@@ -97,7 +103,7 @@ class ConnectionSettings:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """libpq's connection parameters."""
+        """Libpq's connection parameters."""
         given: dict[str, Any] = {
             "host": self.host,
             "port": self.port,
@@ -134,7 +140,9 @@ class ConnectionSettings:
         )
 
 
-Connect: TypeAlias = ConnectionSettings | str | Mapping[str, Any] | Callable[[], "ConnectionSettings | str | Mapping[str, Any]"]
+Connect: TypeAlias = (
+    ConnectionSettings | str | Mapping[str, Any] | Callable[[], "ConnectionSettings | str | Mapping[str, Any]"]
+)
 
 
 class Database:

@@ -143,7 +143,9 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
     if state in {INTEGRITY_STATE, TARGET_STATE} and message:
         return kind(message, hint=hint, sqlstate=state, **facts)
     where = "".join(f", {k} {v!r}" for k, v in facts.items())
-    return kind(f"{reason[0].upper()}{reason[1:]} while {what} (SQLSTATE {state}{where}).", hint=hint, sqlstate=state, **facts)
+    return kind(
+        f"{reason[0].upper()}{reason[1:]} while {what} (SQLSTATE {state}{where}).", hint=hint, sqlstate=state, **facts
+    )
 
 
 def _without_state(error: psycopg.Error, what: str) -> EntrepotError:

@@ -1,5 +1,7 @@
 """Numbered migrations, forward only, and the SQL that a DBA reads before running it."""
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 import re
@@ -113,8 +115,10 @@ def grants_sql(role: str, targets: list[str] | None = None) -> str:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ENTREPOT_SCHEMA}.publish_spec TO {name};",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {STAGING_SCHEMA} TO {name};",
         f"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {ENTREPOT_SCHEMA} TO {name};",
-        "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), "
-        f"{quote_literal(role)}); END $$;",
+        (
+            "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), "
+            f"{quote_literal(role)}); END $$;"
+        ),
         "-- Target tables. CREATE lets Entrepot make a table that is missing; leave it out to forbid that.",
     ]
     for schema in targets or ["public"]:
@@ -125,5 +129,3 @@ def grants_sql(role: str, targets: list[str] | None = None) -> str:
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {quoted} TO {name};",
         ]
     return "\n".join(lines) + "\n"
-
-

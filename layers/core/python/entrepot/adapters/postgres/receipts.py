@@ -24,10 +24,11 @@ def receipt(session: Session, tenant: str, job_id: str) -> Receipt | None:
 
 
 def published_before(
-    session: Session, tenant: str, contract: str, source: str, version: str, sha256: str
+    session: Session, tenant: str, contract: str, *, source: str, version: str, sha256: str
 ) -> Receipt | None:
     """An earlier publish of the same version, or of the same content, under this contract."""
-    same = "contract = %s AND ((source = %s AND source_version = %s AND source_version <> '') OR (sha256 = %s AND sha256 <> ''))"
+    same_version = "source = %s AND source_version = %s AND source_version <> ''"
+    same = f"contract = %s AND (({same_version}) OR (sha256 = %s AND sha256 <> ''))"
     query = f"{_SELECT}{same} ORDER BY published_at DESC LIMIT 1"
     return _one(session, query, (tenant, contract, source, version, sha256))
 
@@ -36,7 +37,9 @@ def newer_published(session: Session, tenant: str, contract: str, source: str, s
     """The latest publish of a later version of the same key."""
     if not sequencer:
         return None
-    query = f"{_SELECT}contract = %s AND source = %s AND sequencer <> '' AND {_LATER} ORDER BY published_at DESC LIMIT 1"
+    query = (
+        f"{_SELECT}contract = %s AND source = %s AND sequencer <> '' AND {_LATER} ORDER BY published_at DESC LIMIT 1"
+    )
     return _one(session, query, (tenant, contract, source, sequencer))
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def compare_sample(session: Connection[Any], staging: str, names: str, plan: Sequence[CopyColumn], rows: pa.RecordBatch) -> None:
+def compare_sample(
+    session: Connection[Any], staging: str, names: str, plan: Sequence[CopyColumn], rows: pa.RecordBatch
+) -> None:
     """Copies a few rows into a temporary twin of staging and compares what is there.
 
     Args:
@@ -58,7 +61,7 @@ def _same(sent: Any, stored: Any, how: How) -> bool:
     if sent is None or stored is None:
         return sent is stored
     if how is How.UUID:
-        return str(stored) == sent.lower()
+        return bool(stored == UUID(sent))
     if how is How.JSONB or (isinstance(sent, str) and not isinstance(stored, str)):
         return bool(json.loads(sent) == stored)
     if isinstance(sent, float) and math.isnan(sent):

@@ -1,5 +1,7 @@
 """Staging: made once per job, filled chunk by chunk exactly once, compared with its ledger, dropped."""
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -74,8 +76,7 @@ def _column_types(session: Session, spec: LoadSpec) -> list[tuple[str, str]]:
         raise TargetError(msg, hint="Start the job again.", column=gone[0])
     collation = catalog.collations(session, found[0])
     return [
-        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.name in collation else ""))
-        for c in spec.columns
+        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.name in collation else "")) for c in spec.columns
     ]
 
 
@@ -107,7 +108,8 @@ class Loader:
         """Ledger row first, then COPY, in one transaction; False when the chunk was there already."""
         chunk = chunk_number(counts.chunk_id)
         if counts.read != counts.accepted + counts.quarantined:
-            msg = f"Chunk {counts.chunk_id}: {counts.read} rows were read and {counts.accepted + counts.quarantined} accounted for."
+            known = counts.accepted + counts.quarantined
+            msg = f"Chunk {counts.chunk_id}: {counts.read} rows were read and {known} accounted for."
             raise IntegrityError(msg, chunk=counts.chunk_id)
         _watch_client(session)
         with session.transaction():
@@ -125,7 +127,7 @@ class Loader:
     def _claim(self, session: Session, spec: LoadSpec, counts: ChunkCounts, chunk: int) -> bool:
         """Puts the ledger row; waits for another attempt at the same chunk, and yields to it."""
         row = session.execute(
-            f"INSERT INTO {ledger_table(spec)} (tenant, job_id, chunk, chunk_id, read, accepted, quarantined, facts) "  # noqa: S608
+            f"INSERT INTO {ledger_table(spec)} (tenant, job_id, chunk, chunk_id, read, accepted, quarantined, facts) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, '{}') ON CONFLICT DO NOTHING RETURNING chunk".encode(),
             (spec.tenant, spec.job_id, chunk, counts.chunk_id, counts.read, counts.accepted, counts.quarantined),
         ).fetchone()
@@ -155,7 +157,7 @@ class Loader:
         facts = _facts(spec, rows, types)
         if facts:
             session.execute(
-                f"UPDATE {ledger_table(spec)} SET facts = %s WHERE tenant = %s AND job_id = %s AND chunk = %s".encode(),  # noqa: S608
+                f"UPDATE {ledger_table(spec)} SET facts = %s WHERE tenant = %s AND job_id = %s AND chunk = %s".encode(),
                 (Jsonb(facts), spec.tenant, spec.job_id, chunk),
             )
 
@@ -216,12 +218,14 @@ def forget_chunks(session: Session, spec: LoadSpec, chunk_ids: Sequence[str]) ->
     with session.transaction():
         session.execute(LOCK, (spec.tenant, spec.job_id))
         if catalog.relation_exists(session, STAGING_SCHEMA, name):
-            session.execute(f"DELETE FROM {qualified(STAGING_SCHEMA, name)} WHERE {CHUNK_COLUMN} = ANY(%s)".encode(), (chunks,))  # noqa: S608
+            session.execute(
+                f"DELETE FROM {qualified(STAGING_SCHEMA, name)} WHERE {CHUNK_COLUMN} = ANY(%s)".encode(), (chunks,)
+            )
         if catalog.relation_exists(session, STAGING_SCHEMA, refused_name(name)):
             table = qualified(STAGING_SCHEMA, refused_name(name))
-            session.execute(f"DELETE FROM {table} WHERE chunk = ANY(%s)".encode(), (chunks,))  # noqa: S608
+            session.execute(f"DELETE FROM {table} WHERE chunk = ANY(%s)".encode(), (chunks,))
         session.execute(
-            f"DELETE FROM {ledger_table(spec)} WHERE tenant = %s AND job_id = %s AND chunk = ANY(%s)".encode(),  # noqa: S608
+            f"DELETE FROM {ledger_table(spec)} WHERE tenant = %s AND job_id = %s AND chunk = ANY(%s)".encode(),
             (spec.tenant, spec.job_id, chunks),
         )
 
@@ -235,7 +239,7 @@ def drop(session: Session, tenant: str, job_id: str) -> None:
             session.execute(f"DROP TABLE IF EXISTS {qualified(STAGING_SCHEMA, table)}".encode())
         for table in ("ledger", "ledger_logged"):
             session.execute(
-                f"DELETE FROM {STAGING_SCHEMA}.{quote_ident(table)} WHERE tenant = %s AND job_id = %s".encode(),  # noqa: S608
+                f"DELETE FROM {STAGING_SCHEMA}.{quote_ident(table)} WHERE tenant = %s AND job_id = %s".encode(),
                 (tenant, job_id),
             )
         session.execute("DELETE FROM entrepot.publish_spec WHERE tenant = %s AND job_id = %s", (tenant, job_id))

@@ -117,7 +117,7 @@ class PostgresTarget:
     def published_before(self, tenant: str, contract: str, source: str, version: str, sha256: str) -> Receipt | None:
         """The receipt of an earlier publish of the same version or content under this contract."""
         with self._database.use("looking for an earlier publish") as session:
-            return receipts.published_before(session, tenant, contract, source, version, sha256)
+            return receipts.published_before(session, tenant, contract, source=source, version=version, sha256=sha256)
 
     def newer_published(self, tenant: str, contract: str, source: str, sequencer: str) -> Receipt | None:
         """The receipt of a publish of a later version of the same key."""
