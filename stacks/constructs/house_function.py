@@ -74,6 +74,8 @@ class HouseFunction(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             logging_format=lambda_.LoggingFormat.JSON,
             log_group=log_group,
+            # A version that a deployment leaves behind may still have executions running on it.
+            current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN),
             # The role is complete as it stands: nothing may widen it from elsewhere.
             role=self.role.without_policy_updates(),
         )

@@ -27,7 +27,6 @@ class IntakeQueue(Construct):
         acknowledge(
             self.dead_letters,
             "This queue is itself the dead-letter queue; an alarm watches its depth.",
-            "AwsSolutions-SQS3",
             "Serverless-SQSRedrivePolicy",
         )
         self.queue = self._queue(

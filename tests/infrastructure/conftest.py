@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +32,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 
 @pytest.fixture(params=["plain", "full"])
-def either(request: pytest.FixtureRequest) -> Iterator[Assembly]:
+def either(request: pytest.FixtureRequest) -> Assembly:
     """Each of the two."""
-    yield request.getfixturevalue(request.param)
+    return request.getfixturevalue(request.param)
