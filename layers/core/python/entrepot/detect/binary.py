@@ -34,7 +34,11 @@ _SIGNATURES = (
 _SHORT = {b"ORC", b"BZh", b"Obj\x01", b"PAR1"}
 """Signatures that could begin a text; they count only with control bytes behind them."""
 
-_OFFICE = ((b"xl/", "an Excel workbook (XLSX)"), (b"word/", "a Word document"), (b"opendocument.spreadsheet", "an ODS sheet"))
+_OFFICE = (
+    (b"xl/", "an Excel workbook (XLSX)"),
+    (b"word/", "a Word document"),
+    (b"opendocument.spreadsheet", "an ODS sheet"),
+)
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\x0b\x0c\r\x1a\x1b\x1c\x1d\x1e\x1f") + b"\x7f"
 
 

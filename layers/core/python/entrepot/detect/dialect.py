@@ -15,14 +15,25 @@ from entrepot.formats.grammar import BLANK, GOOD, Grammar
 from entrepot.formats.scan import Records, scan
 from entrepot.model.source import Dialect
 
-DELIMITERS = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, "^": 0.9, "~": 0.9, "\x1f": 0.9, "\x01": 0.9, ":": 0.6, " ": 0.5}
+DELIMITERS = {
+    ",": 1.0,
+    ";": 1.0,
+    "\t": 1.0,
+    "|": 0.98,
+    "^": 0.9,
+    "~": 0.9,
+    "\x1f": 0.9,
+    "\x01": 0.9,
+    ":": 0.6,
+    " ": 0.5,
+}
 """Candidates and what each is worth before a file is looked at."""
 
 _SAMPLE_BYTES = 48 << 10
 _SAMPLE_ROWS = 300
 
 _TYPED = re.compile(
-    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9 .,'’]*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
+    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9 .,'\u2019]*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
     r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan)\s*",
     re.IGNORECASE,
 )
@@ -39,7 +50,9 @@ class Guess:
     consistency: float
 
 
-def find_dialect(sample: bytes, *, whole: bool, delimiter: str | None = None, hint: str = "") -> tuple[Guess, list[Guess]]:
+def find_dialect(
+    sample: bytes, *, whole: bool, delimiter: str | None = None, hint: str = ""
+) -> tuple[Guess, list[Guess]]:
     """The best dialect, and all that were tried, best first.
 
     Args:
@@ -96,7 +109,9 @@ def _wraps(part: bytes, delimiter: str, quote: str) -> bool:
     return opening >= 2 and closing >= opening * 0.9
 
 
-def sample_rows(sample: bytes, dialect: Dialect, *, whole: bool, most: int = _SAMPLE_ROWS) -> list[tuple[int, int, list[bytes]]]:
+def sample_rows(
+    sample: bytes, dialect: Dialect, *, whole: bool, most: int = _SAMPLE_ROWS
+) -> list[tuple[int, int, list[bytes]]]:
     """End, kind and cells of the first records of a sample.
 
     Args:
@@ -116,7 +131,9 @@ def sample_rows(sample: bytes, dialect: Dialect, *, whole: bool, most: int = _SA
 
 def _rows(sample: bytes, found: Records, grammar: Grammar, most: int) -> list[tuple[int, int, list[bytes]]]:
     rows = []
-    for start, end, kind in zip(found.starts()[:most].tolist(), found.ends.tolist(), found.kinds.tolist(), strict=False):
+    for start, end, kind in zip(
+        found.starts()[:most].tolist(), found.ends.tolist(), found.kinds.tolist(), strict=False
+    ):
         record = sample[start:end].rstrip(b"\r\n") if kind == BLANK else _bare(sample[start:end])
         rows.append((end, kind, [] if kind == BLANK else cells(record, grammar)))
     return rows

@@ -112,5 +112,7 @@ def _number_shape(texts: pa.Array) -> NumberShape:
 
 def _bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     _, offset_buffer, text_buffer = texts.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(
+        np.int64
+    )
     return np.frombuffer(text_buffer, dtype=np.uint8), offsets[:-1], np.diff(offsets)

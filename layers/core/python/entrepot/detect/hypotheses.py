@@ -1,5 +1,7 @@
-"""What a column's cells could all be. Cells are tried with the very casts that `validate` uses, so a
-type that is inferred refuses none of them."""
+"""What a column's cells could all be.
+
+Cells are tried with the very casts that `validate` uses, so an inferred type refuses none of them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,17 @@ DATE_FORMATS = (
     "%A, %d %B %Y",
 )
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f")
-_LONG_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%Y/%m/%d")
+_LONG_DATES = (
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%m.%d.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%Y/%m/%d",
+)
 DATETIME_FORMATS = (
     "iso",
     "iso%z",

@@ -81,7 +81,9 @@ def _key(key: list[str], columns: list[str], names: list[str]) -> list[str]:
         elif part in columns:
             found.append(names[columns.index(part)])
         else:
-            raise UsageError(f"The key names {part!r}, and the file has no such column.", hint=f"Columns: {', '.join(columns[:50])}.")
+            raise UsageError(
+                f"The key names {part!r}, and the file has no such column.", hint=f"It has {', '.join(columns[:50])}."
+            )
     return found
 
 
@@ -145,7 +147,7 @@ def _both_sides(column: ColumnProfile) -> bool:
 def field_names(columns: list[str]) -> list[tuple[str, list[str]]]:
     """A field's name and aliases for each column: as found, or shortened with the name as alias."""
     taken = {c for c in columns if len(c.encode()) <= MAX_NAME_BYTES} - _RESERVED
-    found = []
+    found: list[tuple[str, list[str]]] = []
     for column in columns:
         if column in taken:
             found.append((column, []))

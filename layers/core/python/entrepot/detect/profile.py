@@ -36,6 +36,8 @@ def merge_profiles(parts: Iterable[Profile]) -> Profile:
         if total.columns and len(total.columns) != len(part.columns):
             msg = f"profiles of {len(total.columns)} and {len(part.columns)} columns cannot be merged"
             raise ValueError(msg)
-        columns = [a.merge(b) for a, b in zip(total.columns, part.columns, strict=True)] if total.columns else part.columns
+        columns = (
+            [a.merge(b) for a, b in zip(total.columns, part.columns, strict=True)] if total.columns else part.columns
+        )
         total = Profile(rows=total.rows + part.rows, refused=total.refused + part.refused, columns=columns)
     return total

@@ -36,7 +36,9 @@ def hash_texts(texts: pa.Array) -> Hashes:
     _, offset_buffer, text_buffer = texts.buffers()
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(
+        np.int64
+    )
     text = np.frombuffer(text_buffer, dtype=np.uint8) if text_buffer is not None else np.empty(0, dtype=np.uint8)
     low, high = int(offsets[0]), int(offsets[-1])
     padded = np.zeros(high - low + 2 * _WORD, dtype=np.uint8)

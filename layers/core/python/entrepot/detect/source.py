@@ -37,13 +37,13 @@ def detect_source(
     encoding: str | None = None,
     format: str | None = None,  # noqa: A002 - the word of the interface
 ) -> Detection:
-    """Recognises encoding, dialect, header and columns.
+    r"""Recognises encoding, dialect, header and columns.
 
     Args:
         read: ``read(start, end)`` gives those bytes of the source.
         size: Bytes in the source.
         name: The file's name; ``.jsonl`` and ``.tsv`` say something.
-        delimiter: A stated delimiter; one character, or ``\\t``.
+        delimiter: A stated delimiter; one character, or ``\t``.
         encoding: A stated encoding.
         format: ``csv``, ``tsv`` or ``jsonl``, when stated.
 

@@ -157,7 +157,11 @@ def _read(source: RecordBytes, grammar: Grammar, width: int) -> tuple[pa.Table |
                 invalid_row_handler=skip,
             ),
             convert_options=pa_csv.ConvertOptions(
-                check_utf8=False, column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+                check_utf8=False,
+                column_types=types,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
             ),
         )
     except pa.ArrowInvalid:
@@ -170,9 +174,7 @@ def _absent(data: bytes) -> bytes:
     return next(bytes([b]) for b in (1, 2, 3, 4, 5, 6, 7, 0x1F, 0x1E, 0x1D, 0x1C) if bytes([b]) not in data)
 
 
-def _read_by_letter(
-    source: RecordBytes, grammar: Grammar, width: int, good: Ints
-) -> tuple[pa.Table, list[_Ragged]]:
+def _read_by_letter(source: RecordBytes, grammar: Grammar, width: int, good: Ints) -> tuple[pa.Table, list[_Ragged]]:
     import pyarrow as pa
 
     columns: list[list[str | None]] = [[] for _ in range(width)]
@@ -218,5 +220,3 @@ def _with_kept(table: pa.Table, rows: Ints, fate: _Fate) -> tuple[pa.Table, Ints
     all_rows = np.concatenate((rows, np.fromiter(fate.kept, dtype=np.int64)))
     order = np.argsort(all_rows, kind="stable")
     return pa.concat_tables([table, more]).take(pa.array(order)), all_rows[order]
-
-

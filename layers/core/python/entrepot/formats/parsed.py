@@ -76,4 +76,4 @@ class RecordBytes:
     def quarantine(self, row: int, findings: list[Finding]) -> QuarantinedRow:
         """The quarantine entry of the record with this row number."""
         offset, raw = self.raw(row)
-        return quarantined(row, offset, raw, self.encoding, self.chunk, findings)
+        return quarantined(row, offset, raw, encoding=self.encoding, chunk=self.chunk, findings=findings)

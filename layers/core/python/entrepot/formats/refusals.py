@@ -14,7 +14,7 @@ from entrepot.model.source import Chunk, Detection
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finding of the catalogue: a title, a message and an action, with ``{facts}`` in braces."""
+    """One finding of the catalogue. The message names ``{facts}`` in braces, the action none."""
 
     title: str
     message: str
@@ -85,7 +85,7 @@ def source_encoding(detection: Detection, chunk: Chunk) -> str:
 
 
 def quarantined(
-    row: int, offset: int, raw: bytes, encoding: str, chunk: Chunk, findings: list[Finding]
+    row: int, offset: int, raw: bytes, *, encoding: str, chunk: Chunk, findings: list[Finding]
 ) -> QuarantinedRow:
     """One refused row, verbatim: as text where it is text, else as base64."""
     text, encoded = "", ""
@@ -93,6 +93,4 @@ def quarantined(
         text = raw.decode(encoding)
     except UnicodeDecodeError:
         encoded = base64.b64encode(raw).decode("ascii")
-    return QuarantinedRow(
-        row=row, offset=offset, chunk=chunk.id, raw=text, raw_base64=encoded, findings=findings
-    )
+    return QuarantinedRow(row=row, offset=offset, chunk=chunk.id, raw=text, raw_base64=encoded, findings=findings)

@@ -82,7 +82,15 @@ def scan(
             window *= 4
             continue
         if found is None or not len(found.ends) or _longest(found) > max_record:
-            found = _exact(data, pos, min(stop, pos + _EXACT_WINDOW), grammar, whole, max_record, count)
+            found = _exact(
+                data,
+                pos,
+                min(stop, pos + _EXACT_WINDOW),
+                grammar,
+                whole=whole,
+                max_record=max_record,
+                count=count,
+            )
         if not len(found.ends):
             return
         yield found
@@ -94,9 +102,7 @@ def _longest(found: Records) -> int:
     return int(np.diff(found.ends, prepend=found.start).max())
 
 
-def _exact(
-    data: bytes, pos: int, stop: int, grammar: Grammar, whole: bool, max_record: int, count: int
-) -> Records:
+def _exact(data: bytes, pos: int, stop: int, grammar: Grammar, *, whole: bool, max_record: int, count: int) -> Records:
     """The records that start between ``pos`` and ``stop``, by the state machine."""
     start, size = pos, len(data)
     ends: list[int] = []
@@ -165,12 +171,11 @@ def _line_ends(window: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], *, whole
     part = (window[at] == _CR) & (window[following] == _LF)
     if len(at) and at[-1] == len(window) - 1 and window[-1] == _CR and not whole:
         part[-1] = True  # an LF may follow
-    return at[~part].astype(np.int64) + 1
+    ends: Ints = at[~part].astype(np.int64) + 1
+    return ends
 
 
-def _quoted_ends(
-    window: npt.NDArray[np.uint8], grammar: Grammar, *, carriage: bool, whole: bool
-) -> tuple[Ints, str]:
+def _quoted_ends(window: npt.NDArray[np.uint8], grammar: Grammar, *, carriage: bool, whole: bool) -> tuple[Ints, str]:
     """Ends of records as far as the quotes are proved; how the window ends: closed, open, wrong."""
     quote = ord(grammar.quote or b"")
     special = (window == quote) | (window == _LF)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from entrepot.mapping.names import folded
 
@@ -14,7 +15,7 @@ class Candidate:
 
     field: str
     score: float
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Suggestion:
     """A source column and its candidates, best first."""
 
     source: str
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: list[Candidate] = dataclasses.field(default_factory=list)
 
 
 def suggest_names(source: Sequence[str], fields: Mapping[str, Sequence[str]]) -> list[Suggestion]:

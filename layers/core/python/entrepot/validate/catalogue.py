@@ -33,8 +33,8 @@ _CELLS: dict[str, Entry] = {
     ),
     "decimal": Entry(
         "Not a decimal number",
-        "{column} is not a decimal number.",
-        "Write the number with {decimal_mark!r} before the decimals.",
+        "{column} is not a decimal number written with {decimal_mark!r} before the decimals.",
+        "Write digits, with the decimal mark that the contract states.",
     ),
     "decimal_precision": Entry(
         "Too many digits",
@@ -48,8 +48,8 @@ _CELLS: dict[str, Entry] = {
     ),
     "float": Entry(
         "Not a number",
-        "{column} is not a number.",
-        "Write the number with {decimal_mark!r} before the decimals, or in the form 1.5e3.",
+        "{column} is not a number written with {decimal_mark!r} before the decimals.",
+        "Write digits with the decimal mark that the contract states, or a form such as 1.5e3.",
     ),
     "float_range": Entry(
         "Number out of bounds",
@@ -58,13 +58,13 @@ _CELLS: dict[str, Entry] = {
     ),
     "boolean": Entry(
         "Not yes or no",
-        "{column} is neither yes nor no.",
-        "Write {accepted}.",
+        "{column} is not one of {accepted}.",
+        "Write yes or no with one of the accepted words.",
     ),
     "date": Entry(
         "Not a date",
         "{column} is not a date written as {accepted}.",
-        "Write the date as {accepted}.",
+        "Write a date that exists, in an accepted form.",
     ),
     "date_ambiguous": Entry(
         "Day or month first?",
@@ -74,7 +74,7 @@ _CELLS: dict[str, Entry] = {
     "datetime": Entry(
         "Not a date and time",
         "{column} is not a date and time written as {accepted}.",
-        "Write it as {accepted}.",
+        "Write a date and time that exist, in an accepted form.",
     ),
     "datetime_zone": Entry(
         "Which time zone?",
@@ -84,7 +84,7 @@ _CELLS: dict[str, Entry] = {
     "datetime_offset": Entry(
         "Unexpected time zone",
         "{column} has an offset from UTC, and the contract keeps local times.",
-        "Leave the offset out, or have iso-offset stated in the contract's formats.",
+        "Leave the offset out, or have iso%z stated in the contract's formats.",
     ),
     "dst_fold": Entry(
         "A local time that came twice",
@@ -99,7 +99,7 @@ _CELLS: dict[str, Entry] = {
     "time": Entry(
         "Not a time of day",
         "{column} is not a time of day written as {accepted}.",
-        "Write it as {accepted}.",
+        "Write a time between 00:00 and 23:59:59 in an accepted form.",
     ),
     "uuid": Entry(
         "Not a UUID",
@@ -164,12 +164,12 @@ _TABLE: dict[str, Entry] = {
         "{column} has a value that another row has too{detail}.",
         "Give each row its own value.",
     ),
-    "key_missing": Entry(
+    "key_null": Entry(
         "Key is empty",
         "{column} is part of the key and is empty.",
         "Fill in every column of the key.",
     ),
-    "exists": Entry(
+    "key_exists": Entry(
         "Row is there already",
         "The target already has a row with this key{detail}.",
         "Leave the row out, or import in a mode that updates.",
@@ -179,7 +179,7 @@ _TABLE: dict[str, Entry] = {
         "{column} names something that does not exist{detail}.",
         "Correct the value, or import what it refers to first.",
     ),
-    "constraint": Entry(
+    "check": Entry(
         "Refused by the table",
         "A rule of the target table refuses the row{detail}.",
         "Check the row against the rules of the table.",
@@ -220,5 +220,5 @@ def finding(
         column=column,
         value=value,
         message=entry.message.format_map(named),
-        action=entry.action.format_map(named),
+        action=entry.action,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -87,7 +88,9 @@ def _range(field: FieldSpec, bounds: Range, plain: Caster) -> list[Check]:
         if text is not None:
             bound = value_of(field, text, plain, "the bound")
             if field.type == "decimal":
-                found.append(Check(code, partial(_compare_text, code=code, bound=bound, bounds=bounds), _told(range=words)))
+                found.append(
+                    Check(code, partial(_compare_text, code=code, bound=bound, bounds=bounds), _told(range=words))
+                )
             else:
                 found.append(Check(code, partial(_compare, compare=compare, bound=bound), _told(range=words)))
     return found
@@ -108,11 +111,12 @@ def _compare_text(values: pa.Array, _texts: pa.Array, *, code: str, bound: str, 
     import pyarrow as pa
 
     limit = Decimal(bound)
+    compare: Callable[[Decimal, Decimal], bool]
     if code == "too_small":
-        wrong = (lambda v: v <= limit) if bounds.min_open else (lambda v: v < limit)
+        compare = operator.le if bounds.min_open else operator.lt
     else:
-        wrong = (lambda v: v >= limit) if bounds.max_open else (lambda v: v > limit)
-    return pa.array([text is not None and wrong(Decimal(text)) for text in values.to_pylist()], pa.bool_())
+        compare = operator.ge if bounds.max_open else operator.gt
+    return pa.array([text is not None and compare(Decimal(text), limit) for text in values.to_pylist()], pa.bool_())
 
 
 def _told(**facts: object) -> Facts:
@@ -130,7 +134,9 @@ def _length(field: FieldSpec) -> list[Check]:
         )
     if high is not None:
         found.append(
-            Check("too_long", lambda v, _: pc.greater(pc.utf8_length(v), high), lambda v: {"actual": len(v), "max": high})
+            Check(
+                "too_long", lambda v, _: pc.greater(pc.utf8_length(v), high), lambda v: {"actual": len(v), "max": high}
+            )
         )
     return found
 

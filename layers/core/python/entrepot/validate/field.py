@@ -101,7 +101,7 @@ class FieldCheck:
             checked.values = pc.if_else(empty, pa.scalar(self._default, self.type), checked.values)
             return
         if strict or spec.blank is Blank.REFUSE:
-            code = "key_missing" if self._in_key else "required" if spec.required else "blank"
+            code = "required" if spec.required else "key_null" if self._in_key else "blank"
             for place in pc.indices_nonzero(empty).to_pylist():
                 self._add(checked, given, place, code, {})
 

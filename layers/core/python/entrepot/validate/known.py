@@ -15,6 +15,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from entrepot.errors import ContractError
+from entrepot.validate.codes import COUNTRIES, COUNTRIES3, CURRENCIES, IBAN_LENGTHS, LANGUAGES
 
 MAX_LENGTH = 2048
 """Longer texts are in none of the formats; it bounds what one cell can cost."""
@@ -60,7 +61,7 @@ _is_e164 = _matching(r"\+[1-9][0-9]{6,14}")
 
 
 def _email(text: str) -> bool:
-    return len(text) <= 254 and _is_email(text) and ".." not in text.split("@")[0] and text[0] != "."
+    return len(text) <= 254 and _is_email(text) and ".." not in text.partition("@")[0] and text[0] != "."
 
 
 def _url(text: str) -> bool:
@@ -105,7 +106,7 @@ def _iban(text: str) -> bool:
     compact = text.replace(" ", "").upper()
     if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", compact, re.ASCII):
         return False
-    length = _IBAN_LENGTHS.get(compact[:2])
+    length = IBAN_LENGTHS.get(compact[:2])
     return (length is None or len(compact) == length) and _mod97(compact[4:] + compact[:4])
 
 
@@ -143,51 +144,6 @@ def _member(words: frozenset[str], text: str) -> bool:
     return text.upper() in words
 
 
-_COUNTRIES = frozenset(
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
-    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
-    "FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE "
-    "JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO "
-    "MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW "
-    "PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM "
-    "TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW".split()
-)
-_COUNTRIES3 = frozenset(
-    "AND ARE AFG ATG AIA ALB ARM AGO ATA ARG ASM AUT AUS ABW ALA AZE BIH BRB BGD BEL BFA BGR BHR BDI BEN BLM BMU BRN "
-    "BOL BES BRA BHS BTN BVT BWA BLR BLZ CAN CCK COD CAF COG CHE CIV COK CHL CMR CHN COL CRI CUB CPV CUW CXR CYP CZE "
-    "DEU DJI DNK DMA DOM DZA ECU EST EGY ESH ERI ESP ETH FIN FJI FLK FSM FRO FRA GAB GBR GRD GEO GUF GGY GHA GIB GRL "
-    "GMB GIN GLP GNQ GRC SGS GTM GUM GNB GUY HKG HMD HND HRV HTI HUN IDN IRL ISR IMN IND IOT IRQ IRN ISL ITA JEY JAM "
-    "JOR JPN KEN KGZ KHM KIR COM KNA PRK KOR KWT CYM KAZ LAO LBN LCA LIE LKA LBR LSO LTU LUX LVA LBY MAR MCO MDA MNE "
-    "MAF MDG MHL MKD MLI MMR MNG MAC MNP MTQ MRT MSR MLT MUS MDV MWI MEX MYS MOZ NAM NCL NER NFK NGA NIC NLD NOR NPL "
-    "NRU NIU NZL OMN PAN PER PYF PNG PHL PAK POL SPM PCN PRI PSE PRT PLW PRY QAT REU ROU SRB RUS RWA SAU SLB SYC SDN "
-    "SWE SGP SHN SVN SJM SVK SLE SMR SEN SOM SUR SSD STP SLV SXM SYR SWZ TCA TCD ATF TGO THA TJK TKL TLS TKM TUN TON "
-    "TUR TTO TUV TWN TZA UKR UGA UMI USA URY UZB VAT VCT VEN VGB VIR VNM VUT WLF WSM YEM MYT ZAF ZMB ZWE".split()
-)
-_CURRENCIES = frozenset(
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP "
-    "CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF "
-    "IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD "
-    "MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB "
-    "RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD "
-    "UYU UZS VED VES VND VUV WST XAF XAG XAU XCD XCG XDR XOF XPD XPF XPT YER ZAR ZMW ZWG".split()
-)
-_LANGUAGES = frozenset(
-    "AA AB AE AF AK AM AN AR AS AV AY AZ BA BE BG BI BM BN BO BR BS CA CE CH CO CR CS CU CV CY DA DE DV DZ EE EL EN "
-    "EO ES ET EU FA FF FI FJ FO FR FY GA GD GL GN GU GV HA HE HI HO HR HT HU HY HZ IA ID IE IG II IK IO IS IT IU JA "
-    "JV KA KG KI KJ KK KL KM KN KO KR KS KU KV KW KY LA LB LG LI LN LO LT LU LV MG MH MI MK ML MN MR MS MT MY NA NB "
-    "ND NE NG NL NN NO NR NV NY OC OJ OM OR OS PA PI PL PS PT QU RM RN RO RU RW SA SC SD SE SG SI SK SL SM SN SO SQ "
-    "SR SS ST SU SV SW TA TE TG TH TI TK TL TN TO TR TS TT TW TY UG UK UR UZ VE VI VO WA WO XH YI YO ZA ZH ZU".split()
-)
-_IBAN_LENGTHS = dict(
-    (pair[:2], int(pair[2:]))
-    for pair in (
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 "
-        "FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 "
-        "LI21 LT20 LU20 LV21 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 "
-        "SE24 SI19 SK24 SM27 TN24 TR26 UA29 VA22 VG24 XK20"
-    ).split()
-)
-
 FORMATS: Mapping[str, Known] = {
     "email": Known("an e-mail address", _email),
     "url": Known("a web address", _url),
@@ -197,10 +153,10 @@ FORMATS: Mapping[str, Known] = {
     "ip": Known("an IP address", _ip),
     "ipv4": Known("an IPv4 address", partial(_ip, version=4)),
     "ipv6": Known("an IPv6 address", partial(_ip, version=6)),
-    "country": Known("a two-letter country code (ISO 3166)", partial(_member, _COUNTRIES)),
-    "country3": Known("a three-letter country code (ISO 3166)", partial(_member, _COUNTRIES3)),
-    "currency": Known("a currency code (ISO 4217)", partial(_member, _CURRENCIES)),
-    "language": Known("a two-letter language code (ISO 639)", partial(_member, _LANGUAGES)),
+    "country": Known("a two-letter country code (ISO 3166)", partial(_member, COUNTRIES)),
+    "country3": Known("a three-letter country code (ISO 3166)", partial(_member, COUNTRIES3)),
+    "currency": Known("a currency code (ISO 4217)", partial(_member, CURRENCIES)),
+    "language": Known("a two-letter language code (ISO 639)", partial(_member, LANGUAGES)),
     "iban": Known("an IBAN with a right check number", _iban),
     "bic": Known("a BIC", _matching(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")),
     "lei": Known("an LEI with a right check number", _lei),

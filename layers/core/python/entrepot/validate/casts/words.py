@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
 _CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_UUID = re.compile(r"(?:urn:uuid:)?(\{)?([0-9a-f]{8}(-?)[0-9a-f]{4}\3[0-9a-f]{4}\3[0-9a-f]{4}\3[0-9a-f]{12})(?(1)\})", re.IGNORECASE)
+_UUID = re.compile(
+    r"(?:urn:uuid:)?(\{)?([0-9a-f]{8}(-?)[0-9a-f]{4}\3[0-9a-f]{4}\3[0-9a-f]{4}\3[0-9a-f]{12})(?(1)\})", re.IGNORECASE
+)
 _HUGE_NUMBER = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{4}|[0-9]{100000}")
 
 
@@ -30,11 +32,13 @@ def boolean(formats: list[str]) -> Caster:
 
     pairs = [tuple(w.strip().lower() for w in f.split("/")) for f in formats]
     if any(len(p) != 2 or not all(p) for p in pairs):
-        raise ContractError("A boolean's formats are pairs such as yes/no.", hint="Write true's word, a slash, false's.")
+        raise ContractError(
+            "A boolean's formats are pairs such as yes/no.", hint="Write true's word, a slash, false's."
+        )
     true = {p[0] for p in pairs} or set(TRUE_WORDS)
     false = {p[1] for p in pairs} or set(FALSE_WORDS)
     if true & false:
-        raise ContractError(f"The word {sorted(true & false)[0]!r} cannot mean both yes and no.")
+        raise ContractError(f"The word {min(true & false)!r} cannot mean both yes and no.")
     accepted = " or ".join(formats) if formats else "yes or no, true or false, 1 or 0"
 
     def one(text: str) -> bool:

@@ -1,0 +1,61 @@
+"""Writes delimited text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?%?")
+
+
+def delimited_lines(
+    rows: Iterable[Sequence[str | None]],
+    delimiter: str = ",",
+    *,
+    quote: str | None = '"',
+    escape: str | None = '"',
+    line_end: str = "\n",
+    encoding: str = "utf-8",
+) -> bytes:
+    """Rows as bytes; cells are quoted where they must be, null is an empty cell.
+
+    A row of one empty cell is written as a pair of quotes, since a blank line is no row.
+
+    Args:
+        rows: Cell texts.
+        delimiter: One character.
+        quote: One character; without quotes, cells that would need them get an escape or a blank.
+        escape: Equals ``quote`` when quotes are doubled.
+        line_end: Written behind every row.
+        encoding: Characters that it lacks are written as XML references.
+    """
+    out = io.StringIO(newline="")
+    doubled = escape is None or escape == quote
+    writer = csv.writer(
+        out,
+        delimiter=delimiter,
+        quotechar=quote or '"',
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        doublequote=doubled,
+        escapechar=None if doubled and quote else escape if not doubled else "\\",
+        lineterminator=line_end,
+    )
+    if quote:
+        writer.writerows(rows)
+    else:
+        bare = re.compile(f'[{re.escape(delimiter)}\r\n"\\\\]' if doubled else "[\r\n]")
+        writer.writerows([None if c is None else bare.sub(" ", c) for c in row] for row in rows)
+    return out.getvalue().encode(encoding, "xmlcharrefreplace")
+
+
+def spreadsheet_safe(cell: str) -> str:
+    """A cell that no spreadsheet runs as a formula: an apostrophe goes in front of what could be one.
+
+    Numbers stay as they are, so that -5 is -5.
+    """
+    if cell.startswith(_FORMULA) and _NUMBER.fullmatch(cell) is None:
+        return f"'{cell}"
+    return cell
