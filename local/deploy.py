@@ -111,8 +111,17 @@ def _resources(body: dict[str, Any], resource_map: Any) -> dict[str, Resource]:
         held = resource_map[logical_id]
         physical = getattr(held, "physical_resource_id", "") if held is not None else ""
         properties = clean_json(entry.get("Properties", {}), resource_map)
+        if "Layers" in properties:
+            properties["Layers"] = [_layer_name(body, layer) for layer in entry["Properties"]["Layers"]]
         found[logical_id] = Resource(logical_id, entry["Type"], properties or {}, str(physical or ""))
     return found
+
+
+def _layer_name(body: dict[str, Any], layer: Any) -> Any:
+    """The name that the template gives a layer: moto gives it another, and an object for a Ref to it."""
+    logical_id = layer.get("Ref") if isinstance(layer, dict) else None
+    entry = body["Resources"].get(logical_id)
+    return entry["Properties"].get("LayerName", logical_id) if entry else layer
 
 
 @contextlib.contextmanager
@@ -231,8 +240,8 @@ class FunctionCatalogue:
 
     def _layer_paths(self, resource: Resource) -> list[str]:
         paths = []
-        for arn in resource.properties.get("Layers") or []:
-            folder = find_folder(self._layers_root, self._layers.get(str(arn), str(arn)), "")
+        for layer in resource.properties.get("Layers") or []:
+            folder = find_folder(self._layers_root, self._layers.get(str(layer), str(layer)), "")
             if folder and (folder / "python").is_dir():
                 paths.append(str(folder / "python"))
         return paths
