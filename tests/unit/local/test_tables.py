@@ -1,0 +1,135 @@
+"""DynamoDB's items: atomic under threads and transactions, and there again after a restart."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.dynamodb.exceptions import ConditionalCheckFailed, TransactionCanceledException
+
+from local.services.tables import LocalDynamoBackend
+from local.state import Journal
+
+SCHEMA = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+ATTRIBUTES = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
+
+
+class Rig:
+    """A table, journalled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = Journal(path, "tables")
+        self.backend = LocalDynamoBackend("us-east-1", "123456789012")
+        self.backend.journal = lambda: self.journal
+        self.backend.create_table(
+            "jobs", schema=SCHEMA, throughput=None, attr=ATTRIBUTES, global_indexes=None, indexes=None, streams=None,
+            billing_mode="PAY_PER_REQUEST", sse_specification=None, tags=[], deletion_protection_enabled=False,
+            warm_throughput=None,
+        )  # fmt: skip
+        for record in self.journal.values.values():
+            self.backend.restore(record["table"], record["item"])
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        found = self.backend.tables["jobs"].all_items()
+        return {item.attrs["sk"].value: item.to_json()["Attributes"] for item in found}
+
+    def reopened(self) -> Rig:
+        self.journal.close()
+        return Rig(self.path)
+
+
+def key(sk: str) -> dict[str, Any]:
+    return {"pk": {"S": "p"}, "sk": {"S": sk}}
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path / "tables.jsonl")
+
+
+def add_one(rig: Rig, sk: str, condition: str | None = None) -> None:
+    rig.backend.update_item(
+        "jobs", key(sk), update_expression="ADD n :one", expression_attribute_names={},
+        expression_attribute_values={":one": {"N": "1"}}, condition_expression=condition,
+    )  # fmt: skip
+
+
+def test_items_are_there_again_after_a_restart(rig: Rig):
+    rig.backend.put_item("jobs", {**key("a"), "body": {"M": {"x": {"L": [{"N": "1.50"}, {"NULL": True}]}}}})
+    rig.backend.put_item("jobs", key("b"))
+    add_one(rig, "a")
+    rig.backend.delete_item("jobs", key("b"))
+    expected = rig.items()
+    assert set(expected) == {"a"}
+    assert rig.reopened().items() == expected
+
+
+def test_a_refused_write_leaves_no_trace(rig: Rig):
+    with pytest.raises(ConditionalCheckFailed):
+        add_one(rig, "a", "attribute_exists(pk)")
+    assert rig.items() == {}
+    assert rig.reopened().items() == {}
+
+
+def test_counting_under_threads_loses_nothing(rig: Rig):
+    threads = [threading.Thread(target=lambda: [add_one(rig, "n") for _ in range(25)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rig.items()["n"]["n"] == {"N": "200"}
+    assert rig.reopened().items()["n"]["n"] == {"N": "200"}
+
+
+def transaction(chunk: str) -> list[dict[str, Any]]:
+    return [
+        {"Put": {"TableName": "jobs", "Item": key(chunk), "ConditionExpression": "attribute_not_exists(pk)"}},
+        {
+            "Update": {
+                "TableName": "jobs",
+                "Key": key("META"),
+                "UpdateExpression": "ADD done :one",
+                "ExpressionAttributeValues": {":one": {"N": "1"}},
+            }
+        },
+    ]
+
+
+def test_a_transaction_counts_a_chunk_once(rig: Rig):
+    for chunk in ("c0", "c1", "c2"):
+        rig.backend.transact_write_items(transaction(chunk))
+    for chunk in ("c0", "c1"):
+        with pytest.raises(TransactionCanceledException):
+            rig.backend.transact_write_items(transaction(chunk))
+    for held in (rig.items(), rig.reopened().items()):
+        assert held["META"]["done"] == {"N": "3"}
+        assert set(held) == {"META", "c0", "c1", "c2"}
+
+
+def test_a_transaction_that_fails_late_is_undone_whole(rig: Rig):
+    rig.backend.put_item("jobs", {**key("c9"), "keep": {"S": "me"}})
+    with pytest.raises(TransactionCanceledException):
+        rig.backend.transact_write_items(list(reversed(transaction("c9"))))
+    assert rig.items() == {"c9": {**key("c9"), "keep": {"S": "me"}}}
+    assert rig.reopened().items() == rig.items()
+
+
+def test_a_transaction_does_not_copy_the_table(rig: Rig):
+    for number in range(300):
+        rig.backend.put_item("jobs", key(f"{number:06}"))
+    table = rig.backend.tables["jobs"]
+    rig.backend.transact_write_items(transaction("new"))
+    assert rig.backend.tables["jobs"] is table
+    assert "__deepcopy__" not in vars(table)
+
+
+def test_items_expire(rig: Rig):
+    rig.backend.update_time_to_live("jobs", {"Enabled": True, "AttributeName": "expires"})
+    rig.backend.put_item("jobs", {**key("old"), "expires": {"N": "100"}})
+    rig.backend.put_item("jobs", {**key("new"), "expires": {"N": "300"}})
+    rig.backend.put_item("jobs", {**key("text"), "expires": {"S": "1"}})
+    assert rig.backend.expire(now=200) == 1
+    assert set(rig.reopened().items()) == {"new", "text"}
