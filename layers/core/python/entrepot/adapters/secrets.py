@@ -14,7 +14,7 @@ from entrepot.errors import ConfigurationError
 
 KEEP_SECONDS = 300.0
 """How long a secret is used without another look: a rotation is seen after five minutes at most."""
-_NEEDED = ("host", "username", "password")
+_NEEDED = ("host", "username")
 
 
 class SecretsManagerSecrets:
