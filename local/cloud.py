@@ -51,6 +51,7 @@ class LocalCloud:
         layers_root: Folder that holds a folder per layer.
         region: Where the stack is deployed, when there are no settings.
         concurrency: How many invocations of one function run at once, unless it has reserved concurrency.
+        migrate: Whether to bring the database's ``entrepot`` schemas up to date.
 
     Attributes:
         aws_url, api_url: The endpoints.
@@ -77,6 +78,7 @@ class LocalCloud:
         layers_root: Path | None = None,
         region: str = "us-east-1",
         concurrency: int | None = None,
+        migrate: bool = True,
     ) -> None:
         self.state = Path(state).resolve()
         self.tenant = tenant
@@ -96,6 +98,7 @@ class LocalCloud:
         self._functions_root = functions_root or source_root() / "functions"
         self._layers_root = layers_root or source_root() / "layers"
         self._concurrency = concurrency
+        self._migrates = migrate
         self._undo: list[Callable[[], None]] = []
         self._clients: dict[str, Any] = {}
         self._client_lock = threading.Lock()
@@ -251,14 +254,21 @@ class LocalCloud:
         self._undo.append(lambda: self._pool.stop(0.0))
 
     def _start_database(self, directory: StateDirectory) -> None:
-        if not self._own_database:
-            return
-        from local.postgres import EmbeddedPostgres
+        if self._own_database:
+            from local.postgres import EmbeddedPostgres
 
-        self._database = EmbeddedPostgres(directory.root / "postgres", on_start=self._pool.nursery.guard)
-        self._undo.append(self._database.stop)
-        self._database.start()
-        self.dsn = self._database.dsn
+            self._database = EmbeddedPostgres(directory.root / "postgres", on_start=self._pool.nursery.guard)
+            self._undo.append(self._database.stop)
+            self._database.start()
+            self.dsn = self._database.dsn
+        if self._migrates:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Brings the database's `entrepot` schemas up to date, as a deployment does."""
+        from entrepot.adapters.postgres import PostgresTarget
+
+        PostgresTarget(self.dsn, application_name="entrepot-local-up").migrate()
 
     def _start_aws(self, directory: StateDirectory) -> None:
         from local import httpd, moto_setup
