@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from cli import output
 
@@ -118,7 +118,7 @@ class Bar:
             bytes=f"{output.size(at.bytes_done)} of {output.size(at.bytes_total)}" if at.bytes_total else "",
             rows=output.count(at.read),
             refused=f"[red]{output.count(at.quarantined)} refused[/]" if at.quarantined else "[green]0 refused[/]",
-            left=_left(at, rate),
+            left=_left(job, rate),
         )
 
 
@@ -140,16 +140,21 @@ class Lines:
             return
         self._state, self._last = job.state, now
         facts = [WORDS.get(job.state, job.state.replace("_", " "))]
+        if job.at_rest:
+            output.notes().print(facts[0], markup=False)
+            return
         if at.bytes_total and at.bytes_done:
             facts.append(f"{output.size(at.bytes_done)} of {output.size(at.bytes_total)}")
         if at.read:
             facts += [f"{output.count(at.read)} rows", f"{output.count(at.quarantined)} refused"]
-        facts.append(_left(at, rate))
+        facts.append(_left(job, rate))
         output.notes().print(" · ".join(fact for fact in facts if fact), markup=False)
 
 
-def _left(at: Any, rate: float) -> str:
-    if not rate or not at.bytes_total or at.bytes_done >= at.bytes_total:
+def _left(job: Job, rate: float) -> str:
+    """Rate and time left, while it is the bytes that take the time."""
+    at = job.progress
+    if not rate or job.state != "loading" or at.bytes_done >= at.bytes_total:
         return ""
     return f"{output.size(rate)}/s, {output.duration((at.bytes_total - at.bytes_done) / rate)} left"
 

@@ -23,6 +23,9 @@ EXAMPLES = 3
 SAMPLE_ROWS = 200
 """Refused rows fetched to find examples in: one page."""
 
+TELLING = 1_000_000
+"""Bytes from which a rate tells something."""
+
 COUNTS = (
     ("inserted", "green"),
     ("updated", "green"),
@@ -89,20 +92,23 @@ def groups(client: Any, job_id: str) -> list[Group]:
     return sorted(found.values(), key=lambda g: -g.count)
 
 
-def as_document(job: Job, findings: Iterable[Group], code: Code) -> dict[str, Any]:
+def as_document(job: Job, findings: Iterable[Group], code: Code, *, again: bool = False) -> dict[str, Any]:
     """The JSON document of an import: the receipt's own keys at the top, the job beside them.
 
     Args:
         job: The job, at rest.
         findings: Its findings.
         code: The exit code.
+        again: Whether the same delivery had ended before, so that nothing ran now.
     """
     receipt = dict(job.data.get("receipt") or {})
+    if again and job.published:
+        receipt = repeated(job, receipt)
     return {
         "job_id": job.id,
         "status": job.state,
         **receipt,
-        "state": job.state,
+        "state": receipt.get("status") or job.state,
         "exit_code": int(code),
         "error": job.data.get("error"),
         "awaiting": job.data.get("awaiting"),
@@ -110,6 +116,18 @@ def as_document(job: Job, findings: Iterable[Group], code: Code) -> dict[str, An
         "receipt": receipt or None,
         "job": job.data,
     }
+
+
+def repeated(job: Job, receipt: dict[str, Any]) -> dict[str, Any]:
+    """The receipt of a delivery that changed nothing: the earlier one's counts stay with that job.
+
+    Args:
+        job: The job that published the same delivery earlier.
+        receipt: Its receipt.
+    """
+    facts = {k: v for k, v in receipt.items() if isinstance(v, str)}
+    counts = {k: 0 for k, v in receipt.items() if isinstance(v, int | float) and k not in {"bytes", "contract_version"}}
+    return {**receipt, **facts, **counts, "filtered_by": {}, "status": "already_published", "parent": job.id}
 
 
 def show(session: Session, job: Job, *, findings: list[Group] | None = None, again: bool = False) -> None:
@@ -125,6 +143,9 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
     console.print(_headline(job, again=again))
     if job.data.get("receipt"):
         console.print(receipt_table(job.data["receipt"]))
+    again_of = (job.data.get("receipt") or {}).get("parent")
+    if job.state == "already_published" and again_of:
+        console.print(f"[dim]It was published by job {clean(again_of)}.[/]")
     if (error := job.error) and not job.published:
         console.print(f"[red]{clean(error.get('message', ''))}[/]", soft_wrap=True)
         if error.get("hint"):
@@ -174,12 +195,13 @@ def hints(session: Session, job: Job, *, refused: bool) -> None:
 def _headline(job: Job, *, again: bool) -> str:
     name = clean((job.data.get("source") or {}).get("name") or "")
     state = output.state_text("already published" if again and job.published else job.state)
-    rest = " [dim]This delivery was published before: nothing changed.[/]" if _repeat(job, again=again) else ""
-    return f"[bold]{name}[/] {state} [dim]job {clean(job.id)}[/]{rest}"
-
-
-def _repeat(job: Job, *, again: bool) -> bool:
-    return job.published and (again or job.state == "already_published")
+    line = f"[bold]{name}[/] {state} [dim]job {clean(job.id)}[/]"
+    if job.state == "already_published":
+        return f"{line}: nothing changed"
+    if again and job.published:
+        when = str(job.data.get("finished_at") or "")[:16].replace("T", " ")
+        return f"{line}: nothing changed; this was its receipt{f' on {clean(when)}' if when else ''}"
+    return line
 
 
 def receipt_table(receipt: dict[str, Any]) -> Table:
@@ -210,7 +232,7 @@ def receipt_table(receipt: dict[str, Any]) -> Table:
     if size:
         grid.add_row("size", output.size(size))
     if seconds:
-        rate = f" ({output.size(size / seconds)}/s)" if size else ""
+        rate = f" ({output.size(size / seconds)}/s)" if size > TELLING else ""
         grid.add_row("time", f"{output.duration(seconds)}{rate}")
     return grid
 

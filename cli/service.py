@@ -207,8 +207,10 @@ def one_shot(state: Path, dsn: str | None, roots: Sequence[Path] = ()) -> Iterat
 def _start(state: Path, dsn: str | None, roots: Sequence[Path]) -> Any:
     """Starts a cloud; a `Running` one instead when a service has come up meanwhile."""
     import logging
+    import threading
     import time
 
+    from cli import books
     from cli.failure import debugging
     from cli.output import notes
     from local.cloud import LocalCloud
@@ -217,6 +219,9 @@ def _start(state: Path, dsn: str | None, roots: Sequence[Path]) -> Any:
     if not debugging():
         # Its log is for those who run it; what a person has to know comes as an error.
         logging.getLogger().addHandler(logging.NullHandler())
+        threading.excepthook = lambda _: None
+    if dsn is not None:
+        books.migrate(dsn)  # and a database that cannot be reached is told of before anything is started
     with notes().status("Starting a local cloud …") as status:
         while True:
             cloud = LocalCloud(state, roots=tuple(roots), dsn=dsn)
@@ -228,6 +233,8 @@ def _start(state: Path, dsn: str | None, roots: Sequence[Path]) -> Any:
                 status.update("Waiting for another command on the same state directory …")
                 time.sleep(0.5)
                 continue
+            if dsn is None:
+                books.migrate(cloud.dsn)
             return cloud
 
 

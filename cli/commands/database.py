@@ -32,7 +32,7 @@ def init(
     """Create or migrate the schemas entrepot and entrepot_staging. Safe to repeat."""
     import sys
 
-    from cli import output
+    from cli import books, output
     from cli.failure import Failure
     from entrepot.adapters.postgres import migrate
 
@@ -42,32 +42,6 @@ def init(
     if dsn is None:
         msg = "db init needs a database."
         raise Failure(msg, hint="Give --dsn, or --print to see the SQL.")
-    applied = _migrate(dsn)
+    applied = books.migrate(dsn)
     done = f"applied {', '.join(applied)}" if applied else "up to date, nothing to do"
     output.results().print(f"[green]✓[/] {output.clean(done)}")
-
-
-def _migrate(dsn: str) -> list[str]:
-    """Runs what is pending.
-
-    Raises:
-        Failure: The database cannot be reached, or refuses.
-    """
-    import psycopg
-
-    from cli.failure import Code, Failure
-    from entrepot.adapters.postgres.migrate import migrate
-
-    try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
-            return migrate(connection)
-    except psycopg.ProgrammingError as error:
-        msg = f"The database refuses: {_first_line(error)}."
-        raise Failure(msg, hint="A DBA can run what `db init --print` writes.", code=Code.FAILED) from None
-    except psycopg.Error as error:
-        msg = f"The database cannot be reached: {_first_line(error)}."
-        raise Failure(msg, hint="Look at host, port, name and user of --dsn.", code=Code.FAILED) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -133,7 +133,7 @@ def _run(
         code = report.exit_code(job, fail_on_quarantine=fail_on_quarantine)
         findings = report.groups(opened.client, job.id)
         if as_json:
-            output.document(report.as_document(job, findings, code))
+            output.document(report.as_document(job, findings, code, again=outcome.again))
             report.hints(opened, job, refused=bool(findings))
         else:
             report.show(opened, job, findings=findings, again=outcome.again)
