@@ -152,7 +152,7 @@ def _stable_names(stack: str) -> Iterator[None]:
     def generate_stable(kind: str, stack_name: str, logical_id: str) -> str:
         token = _naming.set(f"{stack}/{kind}/{logical_id}")
         try:
-            return generate(kind, stack_name, logical_id)
+            return str(generate(kind, stack_name, logical_id))
         finally:
             _naming.reset(token)
 

@@ -127,7 +127,7 @@ class RequestHandler(MotoRequestHandler):
         body = self._bound_body(environ)
         head: list[Any] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
             head[:] = [status, headers]
 
         try:

@@ -80,7 +80,7 @@ class EmbeddedPostgres:
     def secret(self) -> dict[str, str | int]:
         """How to connect, as RDS words it in a secret."""
         return {
-            "engine": "postgres", "host": str(self.socket_folder), "port": 5432, "username": USER, "password": "",
+            "engine": "postgres", "host": str(self.socket_folder), "port": 5432, "username": USER, "password": "trusted",
             "dbname": DATABASE,
         }  # fmt: skip
 
@@ -253,7 +253,7 @@ def secret_of(dsn: str) -> dict[str, str | int]:
         "host": str(facts.get("host") or "/var/run/postgresql"),
         "port": int(facts.get("port") or 5432),
         "username": str(facts.get("user") or os.environ.get("USER", USER)),
-        "password": str(facts.get("password") or ""),
+        "password": str(facts.get("password") or "trusted"),
         "dbname": str(facts.get("dbname") or facts.get("user") or USER),
     }
     for name in ("sslmode", "options"):
