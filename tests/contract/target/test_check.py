@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -64,7 +65,7 @@ def test_a_file_in_the_order_of_its_key_across_chunks(target: PostgresTarget, sc
     ("word", "column", "same", "different"),
     [
         ("decimal", "numeric", ["1.0", "1.00", "1"], ["1.01"]),
-        ("decimal(10,3)", "numeric(10,3)", [D("1.000"), D("1.000")], [D("1.001")]),
+        ("decimal(10,3)", "numeric(10,3)", [Decimal("1.000"), Decimal("1.000")], [Decimal("1.001")]),
         ("string", "character(5)", ["ab", "ab  "], ["abc"]),
         ("string", "text", ["ab", "ab"], ["ab ", "AB"]),
         ("string", "text COLLATE {schema}.ci", ["ab", "AB", "Ab"], ["abc"]),
@@ -203,7 +204,7 @@ def test_check_agrees_with_a_model(
         rows = sorted(rows, key=lambda r: (r[0] is None, r[0]))
     borders = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
     spec = a_spec(target, a_contract(schema, order_by="age"), chunks=len(borders) - 1)
-    for chunk, (start, end) in enumerate(zip(borders, borders[1:], strict=False)):
+    for chunk, (start, end) in enumerate(pairwise(borders)):
         load(target, spec, rows[start:end], chunk=chunk, first_row=2 + start)
     result = target.check(spec)
     best: dict[int, tuple] = {}

@@ -24,7 +24,7 @@ PROVABLE: dict[str, frozenset[str]] = {
     "timestamp": frozenset({"timestamp without time zone"}),
     "timestamptz": frozenset({"timestamp with time zone"}),
     "time64": frozenset({"time without time zone"}),
-    "string": frozenset({"text", "character varying", "uuid"}),
+    "string": frozenset({"text", "character varying"}),
 }
 _ROUNDED = frozenset({"timestamp without time zone", "timestamp with time zone", "time without time zone"})
 """With a precision these round, and two values may become one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.types.json import Jsonb
 
 from entrepot.adapters.postgres import catalog, receipts
@@ -101,6 +101,9 @@ def _wait(connection: Session, until: float) -> bool:
     result = pgconn.get_result()
     while (following := pgconn.get_result()) is not None:
         result = following
+    if pgconn.status != ConnStatus.OK:
+        # The server went away in the middle; whether it had committed, the receipt will tell.
+        raise psycopg.OperationalError
     if result is not None and result.status == ExecStatus.FATAL_ERROR:
         raise psycopg.errors.error_from_result(result)
     return True
