@@ -162,12 +162,13 @@ def unpause_contract(name: str) -> ContractAnswer:
 def get_rows(name: str, limit: PageLimit = 20) -> RowsAnswer:
     """Shows rows."""
     caller = caller_of(router)
-    _, version = services().administration.contract(caller, name)
-    services().administration.own_target(caller, name)
+    head, version = services().administration.contract(caller, name)
     schema, table = version.contract.table_parts()
     target = services().world.target
-    if RESERVED_SCHEMAS.fullmatch(schema.lower()) or target.describe(schema, table) is None:
+    # A draft may name any table: only an approved version has made sure that it is this tenant's.
+    if not head.current or RESERVED_SCHEMAS.fullmatch(schema.lower()) or target.describe(schema, table) is None:
         raise NotFoundError(f"There is no table {schema}.{table} yet.", hint="The first publish makes it.")
+    services().administration.own_target(caller, name)
     columns, rows = target.rows(schema, table, limit=limit)
     veiled = Veil(version.contract, caller.clearance).table(columns, rows)
     shown = [[_cell(value) for value in row] for row in veiled]

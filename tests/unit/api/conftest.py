@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,10 @@ def api(world: support.FakeApiWorld, issuer: support.Issuer, monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
     assert "OIDC_ISSUER" not in os.environ
     module = support.load_function()
+    # Nothing runs behind the fakes: what waits would wait in vain.
+    monkeypatch.setattr(sys.modules["rest.records"], "PATIENCE", 0.03)
+    monkeypatch.setattr("entrepot.workflow.requests.RACE_SECONDS", 0.5)
+    monkeypatch.setattr("entrepot.workflow.administration.RACE_SECONDS", 0.5)
     env = module.env.Env.model_validate(support.ENVIRONMENT)
     module.services.use(module.services.Services(env, world, keys=issuer.document))
     yield support.Api(module, world, issuer)

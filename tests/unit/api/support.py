@@ -98,7 +98,9 @@ class FakeApiWorld:
 
         self.jobs = FakeJobs(self.clock)
         self.config = FakeConfig(self.clock)
-        self.blobs = FakeBlobs(buckets=("inbox-bucket", "work-bucket", "outbox-bucket", "partner-bucket"))
+        self.blobs = FakeBlobs(
+            buckets=("inbox-bucket", "work-bucket", "outbox-bucket", "partner-bucket"), versioned=("inbox-bucket",)
+        )
         self.settings = StepSettings(
             inbox_bucket="inbox-bucket", work_bucket="work-bucket", outbox_bucket="outbox-bucket"
         )

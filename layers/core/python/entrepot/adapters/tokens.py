@@ -165,7 +165,6 @@ class IssuerKeys:
 def _public_keys(document: Mapping[str, Any]) -> dict[str, Any]:
     """Keys that may verify our algorithms, by id; all others in the set are passed over."""
     from joserfc.errors import JoseError
-    from joserfc.jwk import ECKey, RSAKey
 
     found: dict[str, Any] = {}
     entries = document.get("keys")
@@ -175,20 +174,24 @@ def _public_keys(document: Mapping[str, Any]) -> dict[str, Any]:
         if entry.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
             continue
         try:
-            if entry.get("kty") == "RSA":
-                key: Any = RSAKey.import_key({k: entry[k] for k in ("kty", "n", "e")})
-                usable = key.public_key.key_size >= 2048
-            elif entry.get("kty") == "EC" and entry.get("crv") == "P-256":
-                key = ECKey.import_key({k: entry[k] for k in ("kty", "crv", "x", "y")})
-                usable = True
-            else:
-                continue
+            key = _public_key(entry)
         except (JoseError, ValueError, TypeError, KeyError):
             log.warning("a key of the issuer's set cannot be read and is passed over")
             continue
-        if usable:
+        if key is not None:
             found.setdefault(entry["kid"], key)
     return found
+
+
+def _public_key(entry: Mapping[str, Any]) -> Any | None:
+    """The public half alone of an RSA key of 2048 bits or more, or of a P-256 key; None for all others."""
+    from joserfc.jwk import ECKey, RSAKey
+
+    if entry.get("kty") == "RSA" and len(entry["n"]) * 6 >= 2048:
+        return RSAKey.import_key({k: entry[k] for k in ("kty", "n", "e")})
+    if entry.get("kty") == "EC" and entry.get("crv") == "P-256":
+        return ECKey.import_key({k: entry[k] for k in ("kty", "crv", "x", "y")})
+    return None
 
 
 class TokenVerifier:
