@@ -125,9 +125,8 @@ def repeated(job: Job, receipt: dict[str, Any]) -> dict[str, Any]:
         job: The job that published the same delivery earlier.
         receipt: Its receipt.
     """
-    facts = {k: v for k, v in receipt.items() if isinstance(v, str)}
-    counts = {k: 0 for k, v in receipt.items() if isinstance(v, int | float) and k not in {"bytes", "contract_version"}}
-    return {**receipt, **facts, **counts, "filtered_by": {}, "status": "already_published", "parent": job.id}
+    nothing = dict.fromkeys(("read", "expanded", "collapsed", "removed", "closed", *(name for name, _ in COUNTS)), 0)
+    return {**receipt, **nothing, "filtered_by": {}, "seconds": 0.0, "status": "already_published", "parent": job.id}
 
 
 def show(session: Session, job: Job, *, findings: list[Group] | None = None, again: bool = False) -> None:
@@ -247,7 +246,7 @@ def findings_table(found: list[Group]) -> Table:
     return output.table(
         ("rows", "field", "what is wrong", "for example", "what to do"),
         rows,
-        title="Refused rows",
+        title="Rows left out",
         right=("rows",),
         markup=("rows", "for example"),
     )

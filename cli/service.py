@@ -233,8 +233,6 @@ def _start(state: Path, dsn: str | None, roots: Sequence[Path]) -> Any:
                 status.update("Waiting for another command on the same state directory …")
                 time.sleep(0.5)
                 continue
-            if dsn is None:
-                books.migrate(cloud.dsn)
             return cloud
 
 
