@@ -177,6 +177,7 @@ def _break(row: list[str], rule: Rule) -> str:
     else:
         # What happens when somebody forgets the quotes around "Kraków, Kazimierz".
         cells[_PLACE_OF["place"]] = "Kraków, Kazimierz"
+        cells[_PLACE_OF["notes"]] = "No further action."
     return ",".join(cells)
 
 
