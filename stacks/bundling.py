@@ -28,10 +28,10 @@ _IN_OTHER_LAYER = {"database": ("pyarrow",)}
 
 # Kept out of every layer, as patterns below the folder that Python imports from.
 _TRIM = (
-    # pyarrow is 165 MB as shipped. Flight, Substrait and the cloud file systems are a third of it, and
-    # Entrepot reads its objects through boto3.
+    # pyarrow is 165 MB as shipped. Flight and the cloud file systems are a third of it, and Entrepot reads
+    # its objects through boto3. Substrait's Python part goes; its library is linked by everything else.
     "pyarrow/*flight*",
-    "pyarrow/*substrait*",
+    "pyarrow/_substrait*",
     "pyarrow/libarrow_s3*",
     "pyarrow/_s3fs*",
     "pyarrow/_gcsfs*",
@@ -44,8 +44,13 @@ _TRIM = (
     "pyarrow/**/*.pyx",
     "pyarrow/**/*.pxi",
     "pyarrow/**/*.pxd",
+    "numpy/**/tests",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "numpy/f2py",
     "**/__pycache__",
     "bin",
+    ".lock",
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -64,7 +63,7 @@ class HouseFunction(Construct):
             runtime=runtime_of(house),
             architecture=lambda_.Architecture.X86_64,
             handler="handler.handler",
-            code=_code_of(name),
+            code=lambda_.Code.from_asset(str(FUNCTIONS_FOLDER / name), exclude=["**/__pycache__", "**/*.pyc"]),
             layers=list(layers),
             environment={**environment, **self._observability(physical)},
             environment_encryption=house.key,
@@ -168,11 +167,3 @@ _WILDCARD_REASONS = {
     "scheduler": "The schedules of the one group; their names are their users'.",
     "secretsmanager": "The six characters that Secrets Manager appends to the secret's name.",
 }
-
-
-def _code_of(name: FunctionName) -> lambda_.Code:
-    folder = FUNCTIONS_FOLDER / name
-    if not folder.is_dir():
-        folder = Path(cdk.FileSystem.mkdtemp(name))
-        (folder / "handler.py").write_text("", encoding="utf-8")
-    return lambda_.Code.from_asset(str(folder), exclude=["**/__pycache__", "**/*.pyc"])
