@@ -22,7 +22,8 @@ def any_id() -> str:
 
 def any_name(word: str = "thing") -> str:
     """A name that no other call gives."""
-    return f"{word}-{next(_numbers)}"
+    # Of one length, so that none is the beginning of another.
+    return f"{word}-{next(_numbers):06d}"
 
 
 def any_source(**given: Any) -> Source:

@@ -65,7 +65,7 @@ def test_a_version_is_read_after_it_was_replaced(blobs: BlobWorld):
     uri = any_uri("inbox")
     first = blobs.store.write(uri, b"first")
     second = blobs.store.write(uri, b"second one")
-    assert first and second and first != second
+    assert len({first, second, ""}) == 3
     assert blobs.store.read(uri, version=first) == b"first"
     assert blobs.store.read(uri) == b"second one"
     assert list(blobs.store.stream(uri, version=first, start=1)) == [b"irst"]
@@ -152,13 +152,6 @@ def test_objects_are_listed_by_prefix_in_order(blobs: BlobWorld):
     assert [info.uri.removeprefix(folder) for info in blobs.store.list(folder)] == ["a/10", "a/2", "ab", "b", "c"]
     assert [info.size for info in blobs.store.list(folder + "a")] == [4, 3, 2]
     assert list(blobs.store.list(folder + "zzz")) == []
-
-
-def test_more_objects_than_one_answer_lists(blobs: BlobWorld):
-    folder = any_uri(key="")
-    for n in range(1010):
-        blobs.store.write(f"{folder}{n:05d}", b"")
-    assert [int(info.uri[-5:]) for info in blobs.store.list(folder)] == list(range(1010))
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [5, 0, 6], [9 << 20] * 5, [40 << 20]])

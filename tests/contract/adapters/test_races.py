@@ -13,7 +13,7 @@ from entrepot.model.job import RUNNING, JobState
 from tests.builders import any_chunk_record, any_contract_version, any_job
 from tests.contract.adapters.conftest import Stores
 
-WORKERS = 8
+WORKERS = 6
 
 
 def at_once(call: Callable[[int], Any], workers: int = WORKERS) -> list[Any]:
@@ -72,7 +72,7 @@ def test_every_move_of_many_has_its_own_event(stores: Stores):
 def test_many_finish_the_same_chunks_and_each_counts_once(stores: Stores):
     job = any_job()
     stores.jobs.create(job)
-    chunks = 12
+    chunks = 8
 
     def load(worker: int) -> int:
         order = list(range(chunks))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -43,11 +44,11 @@ class LocalFiles:
             ForbiddenError: It lies outside the roots.
         """
         path = self._path(uri)
-        stat = self._stat(path)
+        found = self._stat(path)
         if version and self.digest(uri) != version:
             raise _changed(path)
-        modified = iso(datetime.fromtimestamp(stat.st_mtime, UTC))
-        return BlobInfo(uri=uri, size=stat.st_size, version=version, modified=modified)
+        modified = iso(datetime.fromtimestamp(found.st_mtime, UTC))
+        return BlobInfo(uri=uri, size=found.st_size, version=version, modified=modified)
 
     def digest(self, uri: str) -> str:
         """SHA-256 of a file's content, in hexadecimal."""
@@ -119,33 +120,45 @@ class LocalFiles:
 
     def _open(self, path: Path) -> BinaryIO:
         try:
-            file = path.open("rb")
+            # Neither waits for whoever writes to a pipe, nor follows a link put in the file's place.
+            file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb")
         except OSError as error:
             raise _refused(path, error) from None
-        # What was opened is what counts: a link put in its place since the check leads elsewhere.
-        opened = Path(f"/proc/self/fd/{file.fileno()}")
-        if opened.is_symlink() and not self._inside(opened.readlink()):
+        try:
+            _require_file(path, os.fstat(file.fileno()))
+            # What was opened is what counts: a folder on the way may have become a link since the check.
+            opened = Path(f"/proc/self/fd/{file.fileno()}")
+            self._require_inside(opened.readlink() if opened.is_symlink() else path)
+        except BaseException:
             file.close()
-            raise _forbidden()
+            raise
         return file
+
+    def _require_inside(self, path: Path) -> None:
+        if not self._inside(path):
+            raise _forbidden()
 
     def _stat(self, path: Path) -> os.stat_result:
         try:
-            stat = path.stat()
+            found = path.stat()
         except OSError as error:
             raise _refused(path, error) from None
-        if not path.is_file():
-            raise SourceError(f"{path.name[:200]!r} is not a file.", hint="Name one file.")
-        return stat
+        _require_file(path, found)
+        return found
 
     def _unchanged(self, path: Path, version: str, file: BinaryIO) -> None:
         known = self._digests.get(path)
-        if version and known and known[1] == version and known[0] != _stamp(os.fstat(file.fileno())):
+        if version and known and known != (_stamp(os.fstat(file.fileno())), version):
             raise _changed(path)
 
 
-def _stamp(stat: os.stat_result) -> _Stamp:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _require_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise SourceError(f"{path.name[:200]!r} is not a file.", hint="Name one file.", name=path.name[:200])
 
 
 def _changed(path: Path) -> NotFoundError:
