@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from rich.console import Console
 
 from cli import interrupt, output
+from demo.checks import Checks
+from entrepot_client import EntrepotError
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STATE: Final = ROOT / ".entrepot" / "demo"
@@ -59,21 +62,20 @@ def _run(state: Path, out: Console, started: float, *, small_only: bool) -> int:
                     story.large()
                 story.again()
             peak = max(cloud.peaks().values(), default=0)
-    except LocalCloudError as error:
+    except (LocalCloudError, EntrepotError, psycopg.Error, TimeoutError) as error:
         out.print(f"[red]{output.clean(error)}[/]")
         out.print("[cyan]→[/] [bold]entrepot doctor[/] says what is missing on this machine")
         return 3
     return _end(story.checks, peak, state, out, time.monotonic() - started)
 
 
-def _end(checks: object, peak: int, state: Path, out: Console, seconds: float) -> int:
-    from demo.checks import Checks
-
-    assert isinstance(checks, Checks)
+def _end(checks: Checks, peak: int, state: Path, out: Console, seconds: float) -> int:
     out.print(f"\n[bold]{checks.held} claims held, {len(checks.failed)} did not[/], in {output.duration(seconds)};")
     out.print(f"the largest worker used {peak / 2**20:.0f} MB, and the cloud is stopped again.")
     for line in checks.failed:
         out.print(f"  [bold red]✗[/] {output.clean(line)}", soft_wrap=True)
+    if checks.failed:
+        return 1
     where = state.relative_to(Path.cwd()) if state.is_relative_to(Path.cwd()) else state
     out.print("\nWhere to look next (.venv/bin is where entrepot lives):")
     for command, does in (
@@ -84,7 +86,7 @@ def _end(checks: object, peak: int, state: Path, out: Console, seconds: float) -
     ):
         out.print(f"  [bold]{output.clean(command)}[/]  [dim]{does}[/]", soft_wrap=True)
     out.print("  README.md and docs/index.md say the rest.")
-    return 1 if checks.failed else 0
+    return 0
 
 
 if __name__ == "__main__":
