@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from entrepot.formats.cells import cells
+from entrepot.formats.cells import cells, without_line_end
 from entrepot.formats.grammar import BLANK, GOOD, Grammar
 from entrepot.formats.scan import Records, scan
 from entrepot.model.source import Dialect
@@ -134,15 +134,9 @@ def _rows(sample: bytes, found: Records, grammar: Grammar, most: int) -> list[tu
     for start, end, kind in zip(
         found.starts()[:most].tolist(), found.ends.tolist(), found.kinds.tolist(), strict=False
     ):
-        record = sample[start:end].rstrip(b"\r\n") if kind == BLANK else _bare(sample[start:end])
+        record = without_line_end(sample[start:end], grammar.escape)
         rows.append((end, kind, [] if kind == BLANK else cells(record, grammar)))
     return rows
-
-
-def _bare(record: bytes) -> bytes:
-    if record.endswith(b"\r\n"):
-        return record[:-2]
-    return record[:-1] if record.endswith((b"\n", b"\r")) else record
 
 
 def _score(part: bytes, dialect: Dialect, *, whole: bool, hint: str) -> Guess:

@@ -25,6 +25,21 @@ def cells(record: bytes, grammar: Grammar) -> list[bytes]:
         pos = stop + 1
 
 
+def without_line_end(record: bytes, escape: bytes | None) -> bytes:
+    """A record without the line end that closes it; an escaped one is text.
+
+    Args:
+        record: The bytes of one record.
+        escape: The dialect's escape character, if it is not the quote.
+    """
+    for line_end in (b"\r\n", b"\n", b"\r"):
+        if record.endswith(line_end):
+            body = record[: -len(line_end)]
+            if escape is None or (len(body) - len(body.rstrip(escape))) % 2 == 0:
+                return body
+    return record
+
+
 def _value(cell: bytes, grammar: Grammar) -> bytes:
     quote, escape = grammar.quote, grammar.escape
     quoted = bool(quote) and cell.startswith(quote or b"")

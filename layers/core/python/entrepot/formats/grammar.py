@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from entrepot.errors import SourceError
-from entrepot.model.source import Dialect
+from entrepot.model.source import Detection, Dialect
 
 GOOD, BLANK, BAD_QUOTE, UNCLOSED, NUL, BAD_ENCODING = range(6)
 """Kinds of records. NUL and BAD_ENCODING are found by the parser, the rest by the scan."""
@@ -109,6 +109,15 @@ def _quoted(q: bytes, e: bytes, without: bytes) -> bytes:
     any_byte = rb"[^\r\n]" if without else rb"[\s\S]"
     pair = rb"(?:" + q + q + (rb"|" + e + any_byte if e else b"") + rb")"
     return q + inside + rb"(?:" + pair + inside + rb")*+" + q
+
+
+LINES = Grammar.of(Dialect(delimiter=None, quote=None, escape=None))
+"""The records of JSON Lines: a line end cannot stand inside a JSON value."""
+
+
+def grammar_of(detection: Detection) -> Grammar:
+    """How the records of a detected source are parted."""
+    return LINES if detection.format == "jsonl" else Grammar.of(detection.dialect)
 
 
 def next_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: bool) -> tuple[int, int] | None:

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from entrepot.formats.grammar import BAD_ENCODING, BLANK, Grammar
+from entrepot.formats.grammar import BAD_ENCODING, BLANK
 from entrepot.formats.parsed import ParsedChunk, RecordBytes
 from entrepot.formats.refusals import kind_finding, structural
 from entrepot.model.findings import Finding, QuarantinedRow
-from entrepot.model.source import Detection, Dialect
-
-LINES = Grammar.of(Dialect(delimiter=None, quote=None, escape=None))
-"""Records are lines; a line end cannot stand inside a JSON value."""
+from entrepot.model.source import Detection
 
 MAX_DEPTH = 100
 """Deepest nesting that is read: parsers recurse, and nobody's rows are deeper."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from entrepot.formats.cells import without_line_end
+from entrepot.formats.grammar import grammar_of
 from entrepot.formats.refusals import quarantined, source_encoding
 from entrepot.formats.scan import Ints, Records
 from entrepot.model.findings import Finding, QuarantinedRow
@@ -51,6 +53,7 @@ class RecordBytes:
     records: Records
     chunk: Chunk
     encoding: str
+    escape: bytes | None
     starts: Ints = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,14 +62,13 @@ class RecordBytes:
     @staticmethod
     def of(data: bytes, records: Records, detection: Detection, chunk: Chunk) -> RecordBytes:
         """For a chunk of a detected source."""
-        return RecordBytes(data, records, chunk, source_encoding(detection, chunk))
+        escape = grammar_of(detection).escape
+        return RecordBytes(data, records, chunk, source_encoding(detection, chunk), escape)
 
     def record(self, index: int) -> bytes:
         """The bytes of the chunk's record ``index``, counting from 0, without the line end."""
         raw = self.data[int(self.starts[index]) : int(self.records.ends[index])]
-        if raw.endswith(b"\r\n"):
-            return raw[:-2]
-        return raw[:-1] if raw.endswith((b"\n", b"\r")) else raw
+        return without_line_end(raw, self.escape)
 
     def raw(self, row: int) -> tuple[int, bytes]:
         """Offset and bytes of the record with this row number."""

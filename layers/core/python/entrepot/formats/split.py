@@ -6,17 +6,11 @@ import numpy as np
 
 from entrepot.errors import SourceError
 from entrepot.formats.encoding import needs_pieces
-from entrepot.formats.grammar import MAX_RECORD_BYTES, Grammar
-from entrepot.formats.jsonl import LINES
+from entrepot.formats.grammar import MAX_RECORD_BYTES, grammar_of
 from entrepot.formats.scan import Records, scan
 from entrepot.model.source import Chunk, Detection, SplitState
 
-__all__ = ["Splitter", "grammar_of", "needs_pieces"]
-
-
-def grammar_of(detection: Detection) -> Grammar:
-    """How the detected format's records are parted."""
-    return LINES if detection.format == "jsonl" else Grammar.of(detection.dialect)
+__all__ = ["Splitter", "needs_pieces"]
 
 
 class Splitter:

@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from entrepot.formats.grammar import MAX_RECORD_BYTES, Grammar
+from entrepot.formats.grammar import MAX_RECORD_BYTES, Grammar, grammar_of
 from entrepot.formats.parsed import ParsedChunk, RecordBytes
 from entrepot.formats.scan import Records, scan
-from entrepot.formats.split import grammar_of
 from entrepot.model.source import Chunk, Detection
 
 

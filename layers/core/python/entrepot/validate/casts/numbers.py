@@ -96,9 +96,7 @@ def integer(style: NumberStyle) -> Caster:
     import pyarrow.compute as pc
 
     def fast(texts: pa.Array) -> pa.Array:
-        # Arrow reads 0x10; null cells may keep their bytes, so a hit is looked at again.
-        if holds(texts, b"x", b"X") and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
-            fail("hexadecimal")
+        _without(texts, "x")  # Arrow reads 0x10
         return pc.cast(texts, pa.int64())
 
     def one(text: str) -> int:
@@ -111,6 +109,16 @@ def integer(style: NumberStyle) -> Caster:
         return value
 
     return Caster(pa.int64(), fast, one, r"^-?[0-9]{1,18}$", None if style.plain else style.prepare)
+
+
+def _without(texts: pa.Array, letter: str) -> None:
+    """Leaves a fast cast when a letter is there that Arrow reads otherwise than we do."""
+    import pyarrow.compute as pc
+
+    # Null cells may keep their bytes, so a hit is looked at again.
+    both = letter.encode(), letter.upper().encode()
+    if holds(texts, *both) and pc.any(pc.match_substring(texts, letter, ignore_case=True)).as_py():
+        fail(letter)
 
 
 def decimal(precision: int, scale: int, style: NumberStyle) -> Caster:
@@ -127,12 +135,16 @@ def decimal(precision: int, scale: int, style: NumberStyle) -> Caster:
     kind = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
     facts = {"whole": precision - scale, "scale": scale, "type": f"decimal({precision},{scale})"}
 
+    def fast(texts: pa.Array) -> pa.Array:
+        _without(texts, "e")  # Arrow makes 0 of 1e-999
+        return pc.cast(texts, kind)
+
     def one(text: str) -> Decimal:
         return _fitting(_decimal(text, style), precision, scale, facts)
 
     whole, fraction = precision - scale, rf"(\.[0-9]{{0,{scale}}})?"
     sure = rf"^[+-]?[0-9]{{1,{whole}}}{fraction}$" if whole else ""
-    return Caster(kind, lambda t: pc.cast(t, kind), one, sure, None if style.plain else style.prepare)
+    return Caster(kind, fast, one, sure, None if style.plain else style.prepare)
 
 
 def decimal_text(precision: int, scale: int, style: NumberStyle) -> Caster:
@@ -156,7 +168,10 @@ def decimal_text(precision: int, scale: int, style: NumberStyle) -> Caster:
 
     def one(text: str) -> str:
         value = _decimal(text, style)
-        return format(_fitting(value, precision, scale, facts) if precision else value, "f")
+        if precision:
+            return format(_fitting(value, precision, scale, facts), "f")
+        written = style.normal(text)
+        return written if re.match(shape, written) else format(value, "f")
 
     return Caster(pa.string(), fast, one, "" if precision else shape, None if style.plain else style.prepare)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entrepot.errors import ContractError
-from entrepot.validate.casts.base import Caster, RefusedValueError, fail, holds
+from entrepot.validate.casts.base import Caster, RefusedValueError, fail
 from entrepot.validate.casts.dates import ISO, SURE_DATE, patterns_of, told, unreadable
 from entrepot.validate.casts.patterns import Moment, Pattern
 
@@ -26,6 +26,8 @@ _SURE_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 _SURE_ZONE = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
 _FIRST = dt.datetime(1, 1, 1)  # noqa: DTZ001 - local times have no zone
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
+_LEAST = (_FIRST - _EPOCH) // dt.timedelta(microseconds=1)
+_MOST = (dt.datetime.max - _EPOCH) // dt.timedelta(microseconds=1)  # noqa: DTZ901 - local times have no zone
 
 
 def has_zone(formats: list[str]) -> bool:
@@ -102,10 +104,9 @@ def _iso(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     import pyarrow.compute as pc
 
     values = pc.cast(texts, kind)
-    if holds(texts, b"0000-"):
-        least = pc.min(pc.cast(values, pa.int64())).as_py()
-        if least is not None and least < (_FIRST - _EPOCH) // dt.timedelta(microseconds=1):
-            fail("year 0")
+    bounds = pc.min_max(pc.cast(values, pa.int64())).as_py()
+    if bounds["min"] is not None and (bounds["min"] < _LEAST or bounds["max"] > _MOST):
+        fail("not in the years 0001 to 9999")  # Arrow counts on
     return values
 
 
