@@ -17,11 +17,12 @@ def install(port: int) -> None:
 
     default_user_config["lambda"] = {"use_docker": False}
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    from local.services import buckets, events, executions, functions, queues, schedules, tables
+    from local.services import buckets, events, executions, functions, queues, quick, schedules, tables
 
-    for module in (buckets, queues, tables, functions, executions, events, schedules):
+    for module in (buckets, queues, tables, functions, executions, events, schedules, quick):
         module.install()
-    logging.getLogger("moto.stepfunctions").setLevel(logging.ERROR)
+    # A failed execution is no error of ours, and its cause may hold a row.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
 
 
 def reset() -> None:
