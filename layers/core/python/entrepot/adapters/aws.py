@@ -10,7 +10,6 @@ import os
 import threading
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 _lock = threading.RLock()
 _clients: dict[tuple[str, ...], Any] = {}
@@ -52,12 +51,6 @@ def forget_clients() -> None:
     with _lock:
         _clients.clear()
         _session.cache_clear()
-
-
-def is_local_endpoint() -> bool:
-    """Whether AWS is played by a server on this machine."""
-    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 @cache

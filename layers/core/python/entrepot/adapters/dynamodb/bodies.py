@@ -49,10 +49,10 @@ class Bodies:
     def _pack(self, owner: str, name: str, value: Any) -> Typed:
         if not isinstance(value, (dict, list)) or not value:
             return encode(value)
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         if len(text) <= ATTRIBUTE_LIMIT:
             return encode(value)
-        if self._blobs is None:
+        if self._blobs is None or not self._prefix:
             raise ConfigurationError(f"Attribute {name} has {len(text)} bytes and no bucket takes it.", attribute=name)
         # Named by content, so that writing it again, or twice at once, does no harm.
         uri = f"{self._prefix}/{owner}/{name}-{hashlib.sha256(text).hexdigest()[:32]}.json"

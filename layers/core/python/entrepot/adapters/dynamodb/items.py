@@ -32,7 +32,7 @@ def encode(value: Any, depth: int = 0) -> Typed:
         depth: How deep the value lies.
     """
     if isinstance(value, str):
-        return {"S": value}
+        return {"S": value if value.isascii() else storable(value)}
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):
@@ -44,7 +44,7 @@ def encode(value: Any, depth: int = 0) -> Typed:
     if isinstance(value, Mapping):
         if any(not key or key in _RESERVED for key in value):
             return _as_text(value)
-        return {"M": {key: encode(part, depth + 1) for key, part in value.items()}}
+        return {"M": {storable(key): encode(part, depth + 1) for key, part in value.items()}}
     return {"L": [encode(part, depth + 1) for part in value]}
 
 
@@ -72,8 +72,14 @@ def decode_item(item: Typed) -> dict[str, Any]:
     return {name: decode(value) for name, value in item.items()}
 
 
+def storable(text: str) -> str:
+    """Text as UTF-8 can hold it: half a surrogate pair, which no store takes, becomes a question mark."""
+    return text.encode(errors="replace").decode()
+
+
 def _as_text(value: Any) -> Typed:
-    return {"M": {JSON: {"S": json.dumps(value, ensure_ascii=False, separators=(",", ":"))}}}
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return {"M": {JSON: {"S": storable(text)}}}
 
 
 def _number(value: float) -> Typed:
