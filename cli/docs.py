@@ -66,8 +66,8 @@ is waited for, and the message says that it came too late.
 ## `entrepot doctor --deployment`
 
 Sends a file of three rows, one of them plainly wrong, through an upload under the contract `entrepot-canary`, checks
-the receipt and the rows in `public.entrepot_canary`, replaces the rows by none, and takes the contract out of use. It
-needs a token of the role engineer.
+the receipt and the rows in `public.entrepot_canary`, takes the rows out again, and the contract out of use. It needs a
+token of the role engineer.
 
 ## Commands
 """

@@ -153,6 +153,24 @@ def unpause(
     _report(stored, "unpaused", as_json=as_json)
 
 
+@app.command()
+def delete(
+    name: Name,
+    *,
+    service: options.Service = None,
+    state: options.State = options.DEFAULT_STATE,
+    dsn: options.Dsn = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take a contract out of use; its versions stay for the jobs that had them."""
+    from cli import stored
+    from cli.service import session
+
+    with session(service, state, dsn) as opened:
+        opened.client.contracts.delete(name)
+    stored.report({"name": name, "deleted": True}, "contract", "deleted", as_json=as_json)
+
+
 def _report(stored: StoredContract, done: str, *, as_json: bool) -> None:
     from cli import output
 

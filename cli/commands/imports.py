@@ -52,7 +52,7 @@ def import_(
         bool, typer.Option("--force", help="Import again although this delivery was published before.")
     ] = False,
     fail_on_quarantine: Annotated[
-        bool, typer.Option("--fail-on-quarantine", help="Exit 1 when rows were refused.")
+        bool, typer.Option("--fail-on-quarantine", help="Refuse the whole file when a row of it is refused (exit 1).")
     ] = False,
     message: Annotated[str, typer.Option("--message", "-m", help="A note kept with the receipt.")] = "",
     delimiter: Annotated[
