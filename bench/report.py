@@ -42,6 +42,8 @@ def show(results: dict[str, Any], out: Console) -> None:
     about = results["machine"]
     server = results.get("postgres", {}).get("server_version", "?")
     out.print(f"{about['cores']} cores, load {about['load_before']:.1f} before, PostgreSQL {server}")
+    if about["load_before"] > (about["cores"] or 1) / 2:
+        out.print("[yellow]The machine was busy with other things: even ratios mean little.[/]")
     for line in results["imports"]:
         _imports(line, results, out)
     if results.get("latency"):
