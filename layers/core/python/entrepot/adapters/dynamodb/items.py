@@ -20,7 +20,8 @@ _RESERVED = (JSON, REFERENCE)
 
 _DEPTH = 24
 """DynamoDB's limit is 32; the value itself may lie some levels down, and the escape takes two."""
-_DIGITS = 38
+_WHOLE = 10**38
+"""DynamoDB keeps 38 digits: whole numbers below this are exact, and only floats are above."""
 _LEAST, _MOST = Decimal("1e-130"), Decimal("9.9e125")
 
 
@@ -83,19 +84,18 @@ def _as_text(value: Any) -> Typed:
 
 
 def _number(value: float) -> Typed:
-    if isinstance(value, int) and -(10**_DIGITS) < value < 10**_DIGITS:
-        return {"N": str(value)}
+    if isinstance(value, int):
+        return {"N": str(value)} if abs(value) < _WHOLE else _as_text(value)
+    if value.is_integer() and abs(value) < _WHOLE:
+        # Exactly, since it comes back as an int.
+        return {"N": str(int(value))}
     # repr() is the shortest text that reads back as the same float: at most 17 digits.
-    number = Decimal(repr(value)) if isinstance(value, float) else None
-    if number is not None and number.is_finite() and (number == 0 or _LEAST <= abs(number) <= _MOST):
-        return {"N": str(number)}
-    return _as_text(value)
+    number = Decimal(repr(value))
+    fits = number.is_finite() and _LEAST <= abs(number) <= _MOST
+    return {"N": str(number)} if fits else _as_text(value)
 
 
 def _read_number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        number = Decimal(text)
-    whole = number == number.to_integral_value()
+    number = Decimal(text)
+    whole = abs(number) < _WHOLE and number == number.to_integral_value()
     return int(number) if whole else float(number)
