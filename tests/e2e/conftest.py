@@ -30,7 +30,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[obj
     from local.cloud import LocalCloud
     from stacks.settings import Settings
 
-    settings = Settings.local(chunk_bytes=64 << 10)
+    settings = Settings.local(chunk_bytes=64 << 10, tenants=["main", "other"])
     with LocalCloud(tmp_path_factory.mktemp("cloud"), roots=[files], settings=settings) as running:
         yield running
 

@@ -112,6 +112,7 @@ def csv(rows: Iterable[Iterable[Any]], header: str = "id,name,age") -> bytes:
 
 def balanced(receipt: Any) -> bool:
     """The receipt's equation (LOD6)."""
-    written = receipt.inserted + receipt.updated + receipt.unchanged + receipt.deleted
-    came = receipt.read + receipt.expanded - receipt.collapsed
-    return bool(came == written + receipt.duplicate + receipt.filtered + receipt.quarantined)
+    r = receipt.data
+    came = r["read"] + r["expanded"] - r["collapsed"]
+    written = r["inserted"] + r["updated"] + r["unchanged"] + r["deleted"]
+    return bool(came == written + r["duplicate"] + r["filtered"] + r["quarantined"])

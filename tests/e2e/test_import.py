@@ -94,7 +94,7 @@ def test_one_event_ten_times_at_once_is_one_job(driver: Driver) -> None:
         },
     }
     queue = driver.cloud.client("sqs")
-    url = driver.cloud.names["intake_queue"]
+    url = driver.cloud.names["queue"]
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: queue.send_message(QueueUrl=url, MessageBody=json.dumps(event)), range(10)))
     marker = driver.people()

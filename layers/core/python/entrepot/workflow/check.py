@@ -119,7 +119,7 @@ def _explain(world: World, job: Job, spec: LoadSpec, chunks: dict[str, Chunk], d
     """Writes the rows that check took out into quarantine, verbatim; False when time ran short."""
     until = deadline.remaining() * 0.2
     for chunk_id, group in groupby(world.target.refusals(spec), key=lambda r: r.chunk_id):
-        name = f"{chunk_id}.check"
+        name = f"check-{chunk_id}"
         if _exists(world, job, name):
             continue
         if deadline.remaining() < until:
