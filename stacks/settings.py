@@ -241,7 +241,7 @@ class Settings(_Group):
     alarms: Alarms = Field(default_factory=Alarms)
     kms_key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:\S+:key/\S+$")] | None = None
     """A customer's key for every store, queue and log; unset uses the services' own keys."""
-    tenants: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]] = Field(default_factory=list)
+    tenants: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]] = Field(default_factory=list)
     """Known tenants; a drop for another is rejected. Any tenant when empty."""
     source_buckets: list[BucketName] = Field(default_factory=list)
     """Further buckets that an import's source may name."""

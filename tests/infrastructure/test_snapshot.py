@@ -1,6 +1,6 @@
 """The stack template as it was last agreed on. After a change that is meant:
 
-python -m tests.infrastructure.test_snapshot
+python -m tests.infrastructure.update
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.infrastructure.assemblies import FULL, PLAIN, Assembly, assemble
+from tests.infrastructure.assemblies import Assembly
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -46,18 +45,4 @@ def _compare(name: str, assembly: Assembly) -> None:
     changes = list(
         difflib.unified_diff(agreed, masked(assembly.template).splitlines(), "agreed", "now", lineterm="", n=2)
     )
-    assert not changes, "\n".join(
-        [*changes[:200], "", "If this is meant: python -m tests.infrastructure.test_snapshot"]
-    )
-
-
-def _update() -> None:
-    SNAPSHOTS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, values in (("plain", PLAIN), ("full", FULL)):
-            template = assemble(values, Path(folder) / name).template
-            (SNAPSHOTS / f"{name}.json").write_text(masked(template), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    _update()
+    assert not changes, "\n".join([*changes[:200], "", "If this is meant: python -m tests.infrastructure.update"])
