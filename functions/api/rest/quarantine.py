@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from entrepot.errors import OutOfTimeError
-from entrepot.model.findings import QuarantinedRow
 from entrepot.model.job import Job
+from entrepot.model.source import Detection
 from entrepot.workflow.access import Caller, Right
-from entrepot.workflow.disclosure import MASK, Veil
 from entrepot.workflow.requests import safe_name
 from rest.asking import Cursor, PageLimit, caller_of, deadline_of, job_of
 from rest.docs import describe
@@ -27,8 +24,6 @@ router = new_router()
 MOST_INLINE = 1 << 20
 """Bytes of a file that the answer itself carries; above, it says where to fetch it."""
 LINK_SECONDS = 300
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run (TRAPS: formula injection)."""
 
 
 @router.get(
@@ -58,11 +53,12 @@ def get_quarantine(job_id: str, limit: PageLimit = 50, cursor: Cursor = "") -> Q
 @router.get(
     "/jobs/<job_id>/refused",
     tags=["jobs"],
-    summary="Refused rows as CSV: the submitter's columns, the row's number, and the reasons",
+    summary="Refused rows as the submitter's own file, with the reasons beside each",
+    description="In the submitter's dialect and encoding. Values are masked as in the quarantine.",
     security=[{"bearer": []}],
     responses={
         200: {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}},
-        303: {"description": "Over 1 MB: the Location is a link for five minutes."},
+        303: {"description": "Over 1 MB, or not in UTF-8: the Location is a link for five minutes."},
         **{
             code: {"description": text, "content": {"application/json": {"model": ErrorAnswer}}}
             for code, text in ((401, "No valid token."), (403, "The role does not allow this."), (404, "No such job."))
@@ -74,19 +70,23 @@ def get_refused(job_id: str) -> Response[Any]:
     """Sends the refused rows as a file."""
     caller = caller_of(router)
     job = job_of(caller, job_id)
+    from entrepot.validate.report import refused_csv
+
     name = f"{safe_name(job.source.name or job.contract).rpartition('.')[0] or job.contract}.refused.csv"
-    pieces = _csv(job, services().refusals.all(job), services().refusals.veil(caller, job))
+    veil, found = services().refusals.veil(caller, job), services().refusals.all(job)
+    pieces = refused_csv(job.detection or Detection(), (veil.row(row, room=MOST_INLINE) for row in found))
     held = bytearray()
     for piece in pieces:
         held += piece
         if len(held) > MOST_INLINE:
             return _by_link(caller, job, name, held, pieces)
-    return Response(
-        status_code=200,
-        content_type="text/csv; charset=utf-8",
-        body=held.decode(),
-        headers={"Content-Disposition": f'attachment; filename="{_ascii(name)}"'},
-    )
+    try:
+        text = held.decode()
+    except UnicodeDecodeError:
+        # In the submitter's own encoding: API Gateway would hand such a body on as Base64.
+        return _by_link(caller, job, name, held, pieces)
+    headers: dict[str, str | list[str]] = {"Content-Disposition": f'attachment; filename="{_ascii(name)}"'}
+    return Response(status_code=200, content_type="text/csv; charset=utf-8", body=text, headers=headers)
 
 
 def _by_link(caller: Caller, job: Job, name: str, begun: bytearray, rest: Iterator[bytes]) -> Response[Any]:
@@ -108,41 +108,6 @@ def _by_link(caller: Caller, job: Job, name: str, begun: bytearray, rest: Iterat
                 )
     link = services().world.blobs.presign_get(uri, seconds=LINK_SECONDS, filename=_ascii(name))
     return Response(status_code=303, headers={"Location": link}, body="", content_type="text/plain")
-
-
-def _csv(job: Job, rows: Iterator[QuarantinedRow], veil: Veil) -> Iterator[bytes]:
-    """The file in pieces. A row that cannot be taken apart stands whole in the first column."""
-    columns = job.detection.columns if job.detection else []
-    width = max(1, len(columns))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_safe(c) for c in [*(columns or ["row"]), "entrepot_row", "entrepot_outcome", "entrepot_reasons"]])
-    for row in rows:
-        cells = veil.cells(row)
-        if cells is None:
-            cells = [veil.row(row).raw or MASK] + [""] * (width - 1)
-        findings = [veil.finding(f) for f in row.findings]
-        reasons = " | ".join(
-            ": ".join(p for p in (f.column or f.field, f"{f.message} {f.action}".strip()) if p) for f in findings
-        )
-        writer.writerow([*(_safe(c) for c in cells), row.row, row.outcome, _safe(reasons)])
-        if out.tell() > 1 << 16:
-            yield out.getvalue().encode()
-            out.seek(0)
-            out.truncate()
-    yield out.getvalue().encode()
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _ascii(name: str) -> str:

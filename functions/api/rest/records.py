@@ -80,11 +80,19 @@ def _records() -> list[_Pairs]:
             hint="Send fewer at a time, or a file: POST /imports.",
             size=len(data),
         )
-    documents.json_value(data)  # strictness and depth, in C; the reading below keeps what was written
     try:
-        value = json.loads(data, object_pairs_hook=_Pairs, parse_int=_Number, parse_float=_Number)
+        value = json.loads(
+            data.decode("utf-8-sig"),
+            object_pairs_hook=_Pairs,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_no_constant,
+        )
+        _text(value).encode()  # a lone half of a surrogate pair is no text
     except (ValueError, RecursionError):
-        raise UsageError("The body is not JSON.") from None
+        raise UsageError("The body is not JSON.", hint="It is read strictly, as RFC 8259 has it.") from None
+    if _depth(value) > documents.MAX_DEPTH:
+        raise TooLargeError(f"The records are nested deeper than {documents.MAX_DEPTH} levels.")
     records = [value] if isinstance(value, _Pairs) else value
     if not isinstance(records, list) or not all(isinstance(r, _Pairs) for r in records):
         raise InvalidBodyError("The body is one object, or a list of objects.")
@@ -96,6 +104,17 @@ def _records() -> list[_Pairs]:
 def to_lines(records: list[_Pairs]) -> bytes:
     """Records as JSON Lines; every value as it was written."""
     return "".join(f"{_text(record)}\n" for record in records).encode()
+
+
+def _no_constant(word: str) -> Any:
+    msg = f"{word} is not JSON"
+    raise ValueError(msg)
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, _Pairs):
+        value = [inner for _, inner in value]
+    return 1 + max((_depth(inner) for inner in value), default=0) if isinstance(value, list) else 0
 
 
 def _text(value: Any) -> str:

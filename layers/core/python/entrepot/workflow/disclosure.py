@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from entrepot.model.contract import Classification, Contract
 from entrepot.model.findings import Finding, QuarantinedRow
@@ -51,13 +48,18 @@ class Veil:
         """Whether the values of this field (or unknown column) may be seen."""
         return self._classes.get(field, UNKNOWN) in self._clearance
 
-    def row(self, row: QuarantinedRow) -> QuarantinedRow:
-        """A refused row as the caller may see it."""
+    def row(self, row: QuarantinedRow, *, room: int = RAW_SHOWN) -> QuarantinedRow:
+        """A refused row as the caller may see it.
+
+        Args:
+            row: As it lies in quarantine.
+            room: Characters of the raw row that are shown.
+        """
         raw = row.raw if self._all_open else self._raw(row)
         return row.model_copy(
             update={
-                "raw": raw if len(raw) <= RAW_SHOWN else raw[:RAW_SHOWN] + "…",
-                "raw_base64": row.raw_base64 if self._all_open and len(row.raw_base64) <= RAW_SHOWN else "",
+                "raw": raw if len(raw) <= room else raw[:room] + "…",
+                "raw_base64": row.raw_base64 if self._all_open and len(row.raw_base64) <= room else "",
                 "findings": [self.finding(f) for f in row.findings],
             }
         )
@@ -72,68 +74,44 @@ class Veil:
         text = (value if len(value) <= VALUE_SHOWN else value[:VALUE_SHOWN] + "…") if shown else MASK
         return finding.model_copy(update={"value": text})
 
-    def cells(self, row: QuarantinedRow) -> list[str] | None:
-        """The row's cells as the caller may see them; None when it cannot be taken apart safely."""
-        values = self._split(row)
-        if values is None or len(values) != self._width:
-            return None
-        return [v if v == "" or self._shows_at(n) else MASK for n, v in enumerate(values)]
-
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[list[object]]:
         """Rows of the target table as the caller may see them."""
         shown = [self.shows(c) for c in columns]
         return [[v if ok or v is None else MASK for ok, v in zip(shown, row, strict=True)] for row in rows]
 
     def _raw(self, row: QuarantinedRow) -> str:
+        """The row's text with hidden cells masked; a row that cannot be taken apart is hidden whole."""
+        if not row.raw:
+            return ""
         if self._format == "jsonl":
             return self._json(row.raw)
-        cells = self.cells(row)
-        return MASK if cells is None else csv_line(cells, self._delimiter)
+        from entrepot.formats.cells import cells
+        from entrepot.formats.grammar import Grammar
+        from entrepot.formats.refusals import STRUCTURE
+        from entrepot.formats.write import delimited_lines
+
+        if self._dialect is None or any(f.code in STRUCTURE for f in row.findings):
+            # A stray quote or delimiter moves values between columns: no cell can be told from another.
+            return MASK
+        found = [cell.decode() for cell in cells(row.raw.encode(), Grammar.of(self._dialect))]
+        if len(found) != self._width:
+            return MASK
+        masked = [v if v == "" or self._shows_at(n) else MASK for n, v in enumerate(found)]
+        quote, escape = self._dialect.quote, self._dialect.escape
+        delimiter = self._dialect.delimiter or ","
+        return delimited_lines([masked], delimiter, quote=quote, escape=escape, line_end="").decode()
 
     def _json(self, raw: str) -> str:
         try:
-            record = orjson.loads(raw)
-        except orjson.JSONDecodeError:
+            record = json.loads(raw)
+        except (ValueError, RecursionError):
             return MASK
         if not isinstance(record, dict):
             return MASK
         shown: Mapping[str, Any] = {
             k: v if v is None or self.shows(self._by_column.get(k, "")) else MASK for k, v in record.items()
         }
-        return orjson.dumps(shown).decode()
-
-    def _split(self, row: QuarantinedRow) -> list[str] | None:
-        if row.raw_base64 or self._dialect is None or not self._width:
-            return None
-        if self._format == "jsonl":
-            return None
-        quote, escape = self._dialect.quote, self._dialect.escape
-        try:
-            lines = csv.reader(
-                io.StringIO(row.raw, newline=""),
-                delimiter=self._delimiter,
-                quotechar=quote or None,
-                quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-                doublequote=escape == quote,
-                escapechar=escape if escape != quote else None,
-                strict=True,
-            )
-            records = list(lines)
-        except (csv.Error, TypeError, ValueError):
-            return None
-        # One record, and nothing else: a stray quote would move values between cells.
-        return records[0] if len(records) == 1 else None
-
-    @property
-    def _delimiter(self) -> str:
-        return (self._dialect.delimiter if self._dialect else None) or ","
+        return json.dumps(shown, ensure_ascii=False)
 
     def _shows_at(self, index: int) -> bool:
         return self.shows(self._by_index.get(index, ""))
-
-
-def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
-    """Cells as one line of CSV without its line end; quotes are doubled."""
-    out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
-    return out.getvalue()

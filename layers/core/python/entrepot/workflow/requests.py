@@ -189,6 +189,7 @@ class Requests:
             raise TooLargeError(
                 f"A file of {size} bytes is more than one upload takes ({MAX_UPLOAD}).", size=size, most=MAX_UPLOAD
             )
+        self._has_template(caller, ask)
         upload, _ = self._upload(caller, ask, name, "upload", once)
         uri = self._uri(upload.key)
         metadata = {METADATA_KEY: upload.upload_id}
@@ -247,6 +248,7 @@ class Requests:
     ) -> Job:
         """An import of a file that came with the request itself."""
         _checked(ask)
+        self._has_template(caller, ask)
         upload, first = self._upload(caller, ask, name, origin, once)
         if upload.job_id:
             return self._world.jobs.get(caller.tenant, upload.job_id)
@@ -271,6 +273,21 @@ class Requests:
             pause = min(pause * 1.5, 0.5)
             job = self._world.jobs.get(job.tenant, job.job_id)
         return job
+
+    def _has_template(self, caller: Caller, ask: Ask) -> None:
+        """Makes sure of the template before a file comes: the file's event would go without one.
+
+        Raises:
+            NotFoundError: The tenant has no such template for this contract.
+        """
+        if ask.template:
+            found = self._world.config.template(caller.tenant, ask.template).template
+            if found.contract != ask.contract:
+                raise NotFoundError(
+                    f"Template {ask.template} is for contract {found.contract}.",
+                    hint=f"Deliver under {found.contract}.",
+                    template=ask.template,
+                )
 
     def _upload(self, caller: Caller, ask: Ask, name: str, origin: str, once: Once) -> tuple[Upload, bool]:
         """The stored upload of this request, and whether the request is the first of its kind."""
