@@ -5,6 +5,8 @@ Signatures: the formats' own specifications, as collected by the `file` utility'
 
 from __future__ import annotations
 
+import codecs
+
 _SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"PK\x05\x06", "an empty ZIP archive"),
@@ -53,7 +55,17 @@ def looks_like(prefix: bytes) -> str | None:
             return _office(prefix) if signature == b"PK\x03\x04" else name
     if prefix[257:262] == b"ustar":
         return "a TAR archive"
-    return "binary data" if _control_share(prefix) > 0.02 else None
+    share = _control_share(prefix)
+    # A text may have some NUL bytes in it: its rows are refused one by one.
+    return "binary data" if share > 0.3 or (share > 0.02 and not _is_utf8(prefix)) else None
+
+
+def _is_utf8(prefix: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(prefix)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _office(prefix: bytes) -> str:

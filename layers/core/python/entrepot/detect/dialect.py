@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.formats.cells import cells, without_line_end
 from entrepot.formats.grammar import BLANK, GOOD, Grammar
@@ -29,6 +29,8 @@ DELIMITERS = {
 }
 """Candidates and what each is worth before a file is looked at."""
 
+_WEAK = frozenset({":", " "})
+
 _SAMPLE_BYTES = 48 << 10
 _SAMPLE_ROWS = 300
 
@@ -46,8 +48,12 @@ class Guess:
 
     dialect: Dialect
     score: float
-    width: int
-    consistency: float
+    width: int = 0
+    consistency: float = 0.0
+    tidy: float = 0.0
+    rows: int = 0
+    odd: int = 0
+    """Records with a stray or misplaced quote."""
 
 
 def find_dialect(
@@ -68,15 +74,38 @@ def find_dialect(
         if mark.encode() in part
         for guess in _quotings(part, mark, whole=whole, hint=hint)
     ]
-    found.sort(key=lambda g: -g.score)
     single = _score(part, Dialect(delimiter=delimiter or None), whole=whole, hint=hint)
-    if not found or (delimiter is None and not _plausible(found[0])):
-        return single, found
-    return found[0], found
+    if delimiter is None:
+        found = [g for g in found if _plausible(g, single)]
+    found.sort(key=lambda g: -g.score)
+    if not found:
+        return single, []
+    return _unquoted_where_quotes_are_text(sample, found), found
 
 
-def _plausible(guess: Guess) -> bool:
+def _plausible(guess: Guess, single: Guess) -> bool:
+    if guess.dialect.delimiter in _WEAK and (guess.consistency < 0.95 or guess.rows < 2 or single.tidy > 0.95):
+        return False  # times have colons, dates and names have blanks
     return guess.width > 1 and guess.consistency >= 0.5 and guess.score >= 0.12
+
+
+def _unquoted_where_quotes_are_text(sample: bytes, found: list[Guess]) -> Guess:
+    """The best guess; without quotes when further down in the sample quotes turn out to be text."""
+    best = found[0]
+    bare = next((g for g in found if g.dialect.quote is None and g.dialect.delimiter == best.dialect.delimiter), None)
+    if best.dialect.quote is None or bare is None or bare.consistency < 0.9:
+        return best
+    grammar = Grammar.of(best.dialect)
+    opening = (grammar.quote or b"", (grammar.delimiter or b"") + (grammar.quote or b""))
+    odd = quoted = 0
+    for records in scan(sample, grammar, whole=False):
+        spans = zip(records.starts().tolist(), records.ends.tolist(), records.kinds.tolist(), strict=True)
+        for start, end, kind in spans:
+            odd += kind > BLANK
+            quoted += kind == GOOD and (
+                sample.startswith(opening[0], start) or sample.find(opening[1], start, end) >= 0
+            )
+    return bare if odd > quoted else best
 
 
 def _trimmed(sample: bytes, *, whole: bool) -> tuple[bytes, bool]:
@@ -95,9 +124,10 @@ def _quotings(part: bytes, delimiter: str, *, whole: bool, hint: str) -> list[Gu
     guesses = [
         _score(part, Dialect(delimiter=delimiter, quote=q, escape=e), whole=whole, hint=hint) for q, e in options
     ]
-    if b'"' in part:
+    unsure = guesses[0].odd or guesses[0].consistency < 1
+    if b'"' in part and (unsure or len(part) > _SAMPLE_BYTES // 2):
         bare = _score(part, Dialect(delimiter=delimiter, quote=None, escape=None), whole=whole, hint=hint)
-        guesses.append(Guess(bare.dialect, bare.score * 0.8, bare.width, bare.consistency))
+        guesses.append(replace(bare, score=bare.score * (0.8 if unsure else 0.4)))
     return guesses
 
 
@@ -145,7 +175,7 @@ def _score(part: bytes, dialect: Dialect, *, whole: bool, hint: str) -> Guess:
         rows = [(kind, row) for _, kind, row in sample_rows(part, dialect, whole=True) if kind != BLANK]
     good = [row for kind, row in rows if kind == GOOD]
     if not good:
-        return Guess(dialect, 0.0, 0, 0.0)
+        return Guess(dialect, 0.0)
     widths = Counter(len(row) for row in good)
     width = max(widths, key=lambda w: (widths[w] * (w > 1), w))
     consistency = widths[width] / len(rows)
@@ -154,7 +184,8 @@ def _score(part: bytes, dialect: Dialect, *, whole: bool, hint: str) -> Guess:
     worth = DELIMITERS.get(dialect.delimiter or "", 0.9) * (1.1 if hint and dialect.delimiter == hint else 1.0)
     # Wider rows are less likely by chance; the gain flattens quickly.
     shape = (width - 1) / width + 0.02 * min(width, 10)
-    return Guess(dialect, worth * consistency**2 * shape * (0.05 + tidy), width, consistency)
+    score = worth * consistency**2 * shape * (0.05 + tidy)
+    return Guess(dialect, score, width, consistency, tidy, len(rows), len(rows) - len(good))
 
 
 def _tidy(cell: bytes) -> float:

@@ -19,6 +19,16 @@ _WIDE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _MARK_OF = {name: mark for mark, name in _MARKS}
 
 DEFAULT_LEGACY = "cp1252"
+_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15"})
+"""They differ in signs that nobody's names have."""
+
+_PAGES = [
+    *(f"cp{n}" for n in (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 437, 850, 852, 866, 874, 932, 949)),
+    *(f"iso8859_{n}" for n in (2, 5, 7, 9, 13, 15)),
+    *("koi8_r", "koi8_u", "mac_roman", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
+]
+"""Pages that files are found in; the rest only ever wins by accident."""
+
 _PROBES = 8
 _PROBE_BYTES = 64 << 10
 
@@ -105,11 +115,12 @@ def _legacy(sample: bytes) -> str:
         return DEFAULT_LEGACY
     from charset_normalizer import from_bytes
 
-    best = from_bytes(text).best()
+    best = from_bytes(text, cp_isolation=_PAGES).best()
     if best is None:
         return DEFAULT_LEGACY
     name = codec_name(best.encoding)
-    if name in {"utf-8", "ascii"} or (not cut_by_bytes(name) and len(text) < 64):
+    if not cut_by_bytes(name) and len(text) < 64:
         return DEFAULT_LEGACY
-    # Western pages differ in signs that nobody's names have; cp1252 is the one in use.
-    return DEFAULT_LEGACY if name in {"latin-1", "iso8859-1", "iso8859-15", "cp1252"} else name
+    # Where both pages read the same letters, the one in use wins.
+    same = text.decode(name, "replace") == text.decode(DEFAULT_LEGACY, "replace")
+    return DEFAULT_LEGACY if same or name in _WESTERN else name
