@@ -62,16 +62,17 @@ def files() -> list[Path]:
 
 
 def count_records(path: Path) -> int:
-    """Data records that are not blank, as Python's csv module counts them, the header left out.
+    """Data records as Python's csv module counts them, the header left out.
 
-    The two encodings are all that these files have.
+    Empty lines are no records; a record of empty cells is one. The two encodings are all that
+    these files have.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         text = path.read_text(encoding="cp1252")
     records = csv.reader(io.StringIO(text, newline=""))
-    return sum(1 for record in records if any(cell.strip() for cell in record)) - 1
+    return sum(1 for record in records if record) - 1
 
 
 def _import(client: Client, cloud: LocalCloud, path: Path) -> Line:
