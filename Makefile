@@ -39,7 +39,7 @@ check: setup ## lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(SOURCES)
 	@for step in functions/*/; do MYPYPATH=$$step:layers/core/python $(BIN)/mypy $$step*.py || exit 1; done
-	@$(BIN)/lint-imports
+	@PYTHONPATH=layers/core/python:clients/python $(BIN)/lint-imports
 
 format: setup ## lay the code out
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

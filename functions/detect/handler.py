@@ -6,12 +6,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
+from entrepot.bootstrap import world as make_world
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.detect import detect
 from env import Env
 
 
-@step("detect", Env, StepInput)
+@step("detect", Env, StepInput, make_world)
 def handler(world: AwsWorld, event: StepInput, _: LambdaContext) -> StepOutput:
     """Recognises the job's source."""
     return detect(world, event)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from entrepot.adapters.runtime import step
 from entrepot.bootstrap import AwsWorld
+from entrepot.bootstrap import world as make_world
 from entrepot.workflow.sweep import sweep
 from env import Env
 
@@ -19,7 +20,7 @@ class SweepInput(BaseModel):
     """The schedule's input; nothing in it matters."""
 
 
-@step("sweep", Env, SweepInput)
+@step("sweep", Env, SweepInput, make_world)
 def handler(world: AwsWorld, _event: SweepInput, _: LambdaContext) -> dict[str, int]:
     """Looks at every live job and every staging table once."""
     swept = asdict(sweep(world))

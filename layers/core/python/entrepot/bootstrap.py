@@ -61,22 +61,25 @@ class AwsWorld:
 
         settings = self.settings
         own = (settings.inbox_bucket, settings.work_bucket, settings.outbox_bucket)
-        buckets = [b for b in (*own, *self._get("SOURCE_BUCKETS", ())) if b]
-        return S3Blobs(buckets=buckets, roots=self._get("SOURCE_ROOTS", ()))
+        return S3Blobs(
+            buckets=[b for b in own if b],
+            read_only=self._get("SOURCE_BUCKETS", ()),
+            roots=self._get("SOURCE_ROOTS", ()),
+        )
 
     @cached_property
     def jobs(self) -> DynamoJobs:
         """Jobs, chunks and events."""
         from entrepot.adapters.dynamodb import DynamoJobs
 
-        return DynamoJobs(self._env.TABLE_NAME, blobs=self._bodies)  # type: ignore[attr-defined]
+        return DynamoJobs(self._env.TABLE_NAME, blobs=self.blobs, bodies=self._bodies)  # type: ignore[attr-defined]
 
     @cached_property
     def config(self) -> DynamoConfig:
         """Contracts, templates, schedules."""
         from entrepot.adapters.dynamodb import DynamoConfig
 
-        return DynamoConfig(self._env.TABLE_NAME, blobs=self._bodies)  # type: ignore[attr-defined]
+        return DynamoConfig(self._env.TABLE_NAME, blobs=self.blobs, bodies=self._bodies)  # type: ignore[attr-defined]
 
     @cached_property
     def executions(self) -> StepFunctionsExecutions:
@@ -137,9 +140,9 @@ class AwsWorld:
         )
 
     @property
-    def _bodies(self) -> S3Blobs | None:
-        """Where bodies too large for an item go; only for functions that have the work bucket."""
-        return self.blobs if self.settings.work_bucket else None
+    def _bodies(self) -> str:
+        """Where bodies go that are too large for an item."""
+        return f"s3://{self.settings.work_bucket}/bodies"
 
 
 _worlds: dict[str, AwsWorld] = {}

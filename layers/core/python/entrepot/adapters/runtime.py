@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
-from entrepot.bootstrap import AwsWorld, world
 from entrepot.errors import EntrepotError, FatalError, RetriableError
 from entrepot.model.environment import Part, load
 
@@ -23,29 +22,33 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=BaseModel)
 
-Body = Callable[[AwsWorld, E, "LambdaContext"], Any]
+V = TypeVar("V", bound=Part)
+W = TypeVar("W")
 
 
-def step(name: str, env: type[Part], event: type[E]) -> Callable[[Body[E]], Callable[[Any, Any], Any]]:
+def step(
+    name: str, env: type[V], event: type[E], make: Callable[[V, str], W]
+) -> Callable[[Callable[[W, E, LambdaContext], Any]], Callable[[Any, Any], Any]]:
     """Makes a Lambda handler of a step's body.
 
     Args:
         name: The step's name.
         env: The model of its environment.
         event: The model of its input.
+        make: Makes the step's world of its environment and name; `entrepot.bootstrap.world`.
 
     Returns:
         A decorator; the handler it makes answers with JSON values only.
     """
     log = Logger(service=f"entrepot-{name}")
 
-    def decorate(body: Body[E]) -> Callable[[Any, Any], Any]:
+    def decorate(body: Callable[[W, E, LambdaContext], Any]) -> Callable[[Any, Any], Any]:
         @functools.wraps(body)
         def handler(raw: Any, context: LambdaContext) -> Any:
             log.append_keys(request_id=getattr(context, "aws_request_id", ""), **_ids(raw))
             try:
                 parsed = event.model_validate(raw)
-                answer = body(world(load(env), name), parsed, context)
+                answer = body(make(load(env), name), parsed, context)
             except EntrepotError as error:
                 log.warning(error.message, extra={"code": error.code, "hint": error.hint})
                 raise _named(error) from None
