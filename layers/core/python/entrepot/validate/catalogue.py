@@ -146,14 +146,9 @@ _CELLS: dict[str, Entry] = {
         "{column} is not {accepted}.",
         "Check the value; where it ends in a check digit, look for a mistyped digit.",
     ),
-    "nul_value": Entry(
-        "NUL character",
-        "{column} holds a NUL character, which no text column can store.",
-        "Remove it from the cell.",
-    ),
 }
 
-_TABLE: dict[str, Entry] = {
+SET_BASED: Mapping[str, Entry] = {
     "duplicate": Entry(
         "Same key twice",
         "Another row of this file has the same key{detail}.",
@@ -186,7 +181,7 @@ _TABLE: dict[str, Entry] = {
     ),
 }
 
-CATALOGUE: Mapping[str, Entry] = {**STRUCTURE, **_CELLS, **_TABLE}
+CATALOGUE: Mapping[str, Entry] = {**STRUCTURE, **_CELLS, **SET_BASED}
 """Code → entry. Codes are stable: scripts and stored findings refer to them."""
 
 
@@ -212,7 +207,7 @@ def finding(
         KeyError: There is no such code.
     """
     entry = CATALOGUE[code]
-    told = f" ({detail})" if detail and code in _TABLE else detail
+    told = f" ({detail})" if detail and code in SET_BASED else detail
     named = _Facts(facts, column=column or field or "The row", field=field, detail=told)
     return Finding(
         code=code,
