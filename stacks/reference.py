@@ -19,7 +19,7 @@ Made from `stacks/settings.py` by `python -m tests.infrastructure.update`; a tes
 Settings come from a YAML file, then from environment variables, then from CDK context; later ones win:
 
 ```
-npx cdk deploy -c settings=prod.yaml -c concurrency.load=20
+npx aws-cdk@2 deploy -c settings=prod.yaml -c concurrency.load=20
 ENTREPOT_SETTINGS=prod.yaml ENTREPOT_CONCURRENCY__LOAD=20 .venv/bin/python app.py
 ```
 
@@ -82,11 +82,12 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     return {"boolean": "`true`, `false`", "object": "names and values", "string": "text"}.get(schema["type"], "text")
 
 
+_UNITS = {"memory": "MB", "timeouts": "seconds", "reserved": "executions at once"}
+
+
 def _meaning(field: FieldInfo, key: str) -> str:
     said = " ".join((field.description or "").split())
-    return said or {"memory": "MB", "timeouts": "seconds", "reserved": "executions at once"}.get(
-        key.split(".", maxsplit=1)[0], ""
-    )
+    return said or _UNITS.get(key.partition(".")[0], "")
 
 
 def _first_sentence(text: str | None) -> str:

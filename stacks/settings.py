@@ -2,7 +2,7 @@
 
 Settings come, later ones winning, from a YAML file, from environment variables and from CDK context:
 
-    npx cdk deploy -c settings=prod.yaml -c concurrency.load=20
+    npx aws-cdk@2 deploy -c settings=prod.yaml -c concurrency.load=20
     ENTREPOT_SETTINGS=prod.yaml ENTREPOT_CONCURRENCY__LOAD=20 python app.py
 
 A dot in a context key, and two underscores in a variable's name, separate a group from its setting.

@@ -72,6 +72,8 @@ class HouseFunction(Construct):
             reserved_concurrent_executions=house.settings.reserved_of(name),
             tracing=lambda_.Tracing.ACTIVE,
             logging_format=lambda_.LoggingFormat.JSON,
+            # Lambda drops what is below INFO unless told. Never above: metrics are lines without a level.
+            application_log_level_v2=lambda_.ApplicationLogLevel.DEBUG if house.settings.log_level == "DEBUG" else None,
             log_group=log_group,
             # A version that a deployment leaves behind may still have executions running on it.
             current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN),
