@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -35,3 +36,13 @@ def api(world: support.FakeApiWorld, issuer: support.Issuer, monkeypatch: pytest
     module.services.use(module.services.Services(env, world, keys=issuer.document))
     yield support.Api(module, world, issuer)
     module.services.use(None)
+
+
+@pytest.fixture
+def logged(api: support.Api) -> Iterator[io.StringIO]:
+    """What the function logs: its logger took hold of the standard output when it was made."""
+    stream = io.StringIO()
+    handler = sys.modules["rest.telemetry"].logger.registered_handler
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(before)
