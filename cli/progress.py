@@ -143,7 +143,7 @@ class Lines:
         if job.at_rest:
             output.notes().print(facts[0], markup=False)
             return
-        if at.bytes_total and at.bytes_done:
+        if at.bytes_total and (at.bytes_done or job.state == "loading"):
             facts.append(f"{output.size(at.bytes_done)} of {output.size(at.bytes_total)}")
         if at.read:
             facts += [f"{output.count(at.read)} rows", f"{output.count(at.quarantined)} refused"]

@@ -107,6 +107,7 @@ def as_document(job: Job, findings: Iterable[Group], code: Code, *, again: bool 
     return {
         "job_id": job.id,
         "status": job.state,
+        "contract": job.data.get("contract"),
         **receipt,
         "state": receipt.get("status") or job.state,
         "exit_code": int(code),

@@ -56,13 +56,12 @@ def test_a_file_alone_is_enough(shell: Shell) -> None:
     held = shell("import", file, "--json")
     assert held.code == 4, held.stderr
     assert "jobs approve" in held.stderr
-    assert held.document["contract"] == "stadte_2026" or held.document["job"]["contract"] == "stadte_2026"
+    assert held.document["contract"] == "stadte_2026"
     done = shell("import", file, "--yes")
     assert done.code == 0, done.stderr
     assert "entrepot rows stadte_2026" in done.stdout
     again = shell("import", file, "--yes", "--json")
     assert again.document["status"] == "already_published"
-    assert "Łódź" in shell("rows", "stadte_2026").stdout
     assert left_over(shell.folder) == []
 
 
@@ -82,7 +81,7 @@ def test_a_database_of_ones_own_never_through_a_running_service(
     again = served_apart("import", file, "--contract", agreed, "--dsn", database, "--state", "other", "--json")
     assert again.code == 0, again.stderr
     assert ask(database, "select count(*) from entrepot.receipt where status = 'published'") == 1
-    assert ask(database, "select sum(inserted) from entrepot.receipt") == 2
+    assert ask(database, "select count(*) from towns") == 2
 
 
 def test_a_database_that_is_down(shell: Shell) -> None:
@@ -107,10 +106,10 @@ def seen(process: subprocess.Popen[str], words: str, patience: float = 90.0) -> 
 
 
 @pytest.mark.capability("LOD2", "LOD8")
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_in_the_middle(served_apart: Shell, database: str, name: signal.Signals) -> None:
     """Nothing is published, no process stays, and the same command then completes."""
-    rows = "".join(f"{n},{'name ' * 20}{n}\n" for n in range(400_000))
+    rows = "".join(f"{n},{'name-' * 20}{n}\n" for n in range(200_000))
     file = served_apart.file("towns.csv", "id,name\n" + rows)
     agreed = served_apart.file("towns.yaml", f"name: towns\nkey: [id]\n{FIELDS}")
     command = ("import", file, "--contract", agreed, "--dsn", database)
@@ -128,7 +127,7 @@ def test_ctrl_c_in_the_middle(served_apart: Shell, database: str, name: signal.S
     )
     done = served_apart(*command, "--json")
     assert done.code == 0, done.stderr
-    assert ask(database, "select count(*) from towns") == 400_000
+    assert ask(database, "select count(*) from towns") == 200_000
 
 
 def test_two_commands_at_once_take_turns(shell: Shell) -> None:
