@@ -52,6 +52,8 @@ def find_encoding(prefix: bytes, read: Callable[[int, int], bytes], size: int) -
         sample = b"\n".join(_probe(read, len(prefix), size))
     if is_utf8_part(sample):
         return "utf-8", 0, []
+    if mostly_utf8(sample):
+        return "utf-8", 0, ["Not all of it is UTF-8; rows that are not are refused."]
     name = _legacy(sample)
     return name, 0, [f"Not UTF-8; read as {name}, by its letters."]
 
@@ -77,6 +79,17 @@ def is_utf8_part(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def mostly_utf8(data: bytes) -> bool:
+    """Whether at least half of the lines with other than ASCII are UTF-8.
+
+    Text in a code page is hardly ever UTF-8 by accident, so a file with such lines is UTF-8 with damage; read
+    as a code page it would lose every name that is written rightly.
+    """
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    good = sum(map(is_utf8_part, lines))
+    return good > 0 and good * 2 >= len(lines)
 
 
 def _probe(read: Callable[[int, int], bytes], start: int, size: int) -> list[bytes]:

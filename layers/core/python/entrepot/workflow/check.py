@@ -39,8 +39,8 @@ def check(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     try:
         return _check(world, job, step, deadline)
     except TargetError as error:
-        end(world, job, JobState.REFUSED, error=error_info(error, Step.CHECK))
         world.target.drop_staging(job.tenant, job.job_id)
+        end(world, job, JobState.REFUSED, error=error_info(error, Step.CHECK))
         return answer(step, "stop")
     except IntegrityError as error:
         end(world, job, JobState.FAILED, error=error_info(error, Step.CHECK))

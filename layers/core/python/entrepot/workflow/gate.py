@@ -34,8 +34,9 @@ def gate(world: World, step: StepInput) -> StepOutput:
             step=Step.GATE,
             facts=tally.model_dump(),
         )
-        end(world, job, JobState.REFUSED, error=error)
+        # Staging goes first: who sees the job at rest must find nothing left behind.
         world.target.drop_staging(job.tenant, job.job_id)
+        end(world, job, JobState.REFUSED, error=error)
         return answer(step, "stop")
     finish_step(world, job, Step.GATE, {})
     return answer(step, "next")

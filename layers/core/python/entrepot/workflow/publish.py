@@ -44,13 +44,14 @@ def publish(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
         end(world, job, JobState.FAILED, error=error_info(error, Step.PUBLISH))
         return answer(step, "stop")
     except TargetError as error:
-        end(world, job, JobState.REFUSED, error=error_info(error, Step.PUBLISH))
         world.target.drop_staging(job.tenant, job.job_id)
+        end(world, job, JobState.REFUSED, error=error_info(error, Step.PUBLISH))
         return answer(step, "stop")
     if receipt is None:
         return answer(step, "more")
-    end(world, job, JobState.PUBLISHED, receipt=receipt)
+    # The receipt is the truth, so staging may go first: a repeat of this step finds the receipt.
     world.target.drop_staging(job.tenant, job.job_id)
+    end(world, job, JobState.PUBLISHED, receipt=receipt)
     return answer(step, "next")
 
 
