@@ -128,10 +128,12 @@ def _legacy(sample: bytes) -> str:
         return DEFAULT_LEGACY
     from charset_normalizer import from_bytes
 
-    best = from_bytes(text, cp_isolation=_PAGES).best()
+    found = from_bytes(text, cp_isolation=_PAGES)
+    best = found.best()
     if best is None:
         return DEFAULT_LEGACY
-    name = codec_name(best.encoding)
+    tied = {codec_name(m.encoding) for m in found if (m.chaos, m.coherence) == (best.chaos, best.coherence)}
+    name = DEFAULT_LEGACY if DEFAULT_LEGACY in tied else codec_name(best.encoding)
     if not cut_by_bytes(name) and len(text) < 64:
         return DEFAULT_LEGACY
     # Where both pages read the same letters, the one in use wins.
