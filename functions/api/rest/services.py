@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from entrepot.workflow.requests import UploadStore, WaysIn
-from entrepot.workflow.world import World
 from env import Env
 
 if TYPE_CHECKING:
@@ -16,24 +14,24 @@ if TYPE_CHECKING:
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
     from entrepot.workflow.refusals import Refusals
-    from entrepot.workflow.requests import Requests
+    from entrepot.workflow.requests import Requests, UploadStore, WaysIn
     from entrepot.workflow.sources import Sources
+    from entrepot.workflow.world import World
 
+    class ApiWorld(World, WaysIn, Protocol):
+        """All the ports that the API touches."""
 
-class ApiWorld(World, WaysIn, Protocol):
-    """All the ports that the API touches."""
+        @property
+        def blobs(self) -> UploadStore:
+            """Objects, with links for uploads."""
 
-    @property
-    def blobs(self) -> UploadStore:
-        """Objects, with links for uploads."""
+        @property
+        def config(self) -> ConfigBook:
+            """Contracts, templates, schedules."""
 
-    @property
-    def config(self) -> ConfigBook:
-        """Contracts, templates, schedules."""
-
-    @property
-    def scheduler(self) -> Scheduler:
-        """What fires the schedules."""
+        @property
+        def scheduler(self) -> Scheduler:
+            """What fires the schedules."""
 
 
 class Services:

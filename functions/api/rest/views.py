@@ -11,10 +11,13 @@ from entrepot.model.contract import Contract, ContractHead, ContractStatus, Cont
 from entrepot.model.findings import QuarantinedRow
 from entrepot.model.job import Awaiting, ErrorInfo, Job, JobEvent, JobOptions, JobState, MappedColumn, Progress
 from entrepot.model.receipt import Receipt
-from entrepot.workflow.requests import MAX_UPLOAD
 
 Limit = Annotated[int, Field(ge=1, le=200)]
 NameText = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+MAX_UPLOAD = 4 << 40
+"""Bytes; `Requests.ticket` has the same bound."""
 
 
 class _Answer(BaseModel):

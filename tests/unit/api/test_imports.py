@@ -543,3 +543,10 @@ def test_an_unknown_template_is_not_found(api: Api) -> None:
     assert ask(api, {"contract": "people", "source": SOURCE, "template": "nope"}).status == 404
     with pytest.raises(NotFoundError):
         api.world.config.template("main", "nope")
+
+
+def test_the_description_and_the_library_agree_on_the_largest_upload() -> None:
+    from entrepot.workflow.requests import MAX_UPLOAD
+
+    load_function()
+    assert __import__("sys").modules["rest.views"].MAX_UPLOAD == MAX_UPLOAD

@@ -93,19 +93,19 @@ def test_a_query_outside_the_bounds_is_422(api: Api, query: dict[str, str]) -> N
 
 
 def test_a_list_of_wide_jobs_fits_an_answer(api: Api) -> None:
-    wide = [MappedColumn(index=n, column=f"column number {n}", field=f"field number {n}") for n in range(1600)]
-    for n in range(60):
+    wide = [MappedColumn(index=n, column="c" * 4000, field=f"f{n}") for n in range(100)]
+    for n in range(15):
         stored(api, mapping=wide, received_at=f"2026-01-01T00:00:{n:02d}.000Z")
     seen: list[str] = []
     cursor = ""
-    for _ in range(60):
+    for _ in range(15):
         answer = api.get("/jobs", query={"limit": 200, "cursor": cursor})
         assert len(answer.text) < 5 << 20
         seen += [j["job_id"] for j in answer.json["jobs"]]
         cursor = answer.json["cursor"] or ""
         if not cursor:
             break
-    assert len(seen) == len(set(seen)) == 60
+    assert len(seen) == len(set(seen)) == 15
 
 
 @pytest.mark.capability("OPS1")

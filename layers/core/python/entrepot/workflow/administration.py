@@ -196,6 +196,20 @@ class Administration:
             version = self._world.config.contract(caller.tenant, name, head.current or head.latest)
             claim_target(self._world.config, caller.tenant, version.contract)
 
+    def readable_target(self, caller: Caller, name: str) -> tuple[Contract, str, str]:
+        """A contract, and the schema and name of its table, when this tenant may look into it.
+
+        Raises:
+            NotFoundError: There is no such contract, or no version of it is approved: a draft may
+                name any table, only approval makes sure that it is this tenant's.
+        """
+        head, version = self.contract(caller, name)
+        schema, table = version.contract.table_parts()
+        if not head.current or RESERVED_SCHEMAS.fullmatch(schema.lower()):
+            raise NotFoundError(f"There is no table {schema}.{table} yet.", hint="The first publish makes it.")
+        claim_target(self._world.config, caller.tenant, version.contract)
+        return version.contract, schema, table
+
     def pause_contract(self, caller: Caller, name: str, *, paused: bool) -> tuple[ContractHead, ContractVersion]:
         """Holds a contract's new jobs, or lets them go on; those that waited start."""
         self._head(caller, name)

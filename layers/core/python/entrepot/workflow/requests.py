@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from entrepot.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
 from entrepot.model.config import Upload
@@ -297,7 +297,6 @@ class Requests:
             return known, False
         file = f"records-{claim.result}.jsonl" if origin == "records" else safe_name(name)
         folders = [caller.tenant, ask.contract, *([ask.template] if ask.template else []), f"upload-{claim.result}"]
-        values: dict[str, Any] = {"template": ask.template, "origin": origin}
         upload = Upload(
             tenant=caller.tenant,
             upload_id=claim.result,
@@ -307,7 +306,6 @@ class Requests:
             options=ask.options,
             created_at=self._later(0),
             expires=int(self._world.clock.now().timestamp()) + UPLOAD_KEPT,
-            **values,
         )
         self._world.config.put_upload(upload)
         return upload, claim.first
@@ -341,7 +339,9 @@ class Requests:
         uri = self._uri(upload.key)
         size = self._world.blobs.head(uri, version).size
         source = Source(uri=uri, version=version, name=upload.key.rsplit("/", 1)[-1], size=size, sha256=sha256)
-        template = getattr(upload, "template", "")
+        folder = upload.key.split("/")[2]
+        # The key says it, as it does to intake when the object's arrival is announced.
+        template = "" if folder.startswith("upload-") else folder
         # A forced upload is one forced attempt, however often its arrival is announced.
         attempt = 1 if upload.options.force else None
         job = self._intake.receive(
