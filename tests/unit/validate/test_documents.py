@@ -33,7 +33,19 @@ def test_the_page_on_contracts_lists_every_attribute_type_and_format() -> None:
     schema = docs.contract_schema()
     for name in (*schema["properties"], *schema["$defs"]["FieldSpec"]["properties"]):
         assert f"`{name}`" in page, name
-    for word in ("string", "integer", "decimal(p,s)", "decimal", "float", "boolean", "date", "datetime", "time", "uuid", "json"):
+    for word in (
+        "string",
+        "integer",
+        "decimal(p,s)",
+        "decimal",
+        "float",
+        "boolean",
+        "date",
+        "datetime",
+        "time",
+        "uuid",
+        "json",
+    ):
         assert f"| `{word}` |" in page
     assert docs.known_formats() in page
 

@@ -5,6 +5,7 @@ Cells are tried with the very casts that `validate` uses, so an inferred type re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -64,6 +65,19 @@ def hypotheses() -> Mapping[str, Caster]:
     return found
 
 
+_ANY = re.compile("")
+_SHAPES = {
+    "date": re.compile(r"(?=(?:.*[0-9]){3}).*[/.,\s-]"),
+    "datetime": re.compile(r"(?=(?:.*[0-9]){3}).*[/.,\s-]"),
+    "time": re.compile(r"[0-9].*:"),
+    "integer": re.compile("[0-9]"),
+    "float": re.compile("[0-9]"),
+    "uuid": re.compile("^.{30}"),
+    "json": re.compile(r"^\s*[\[{]"),
+}
+"""What the first cell at least looks like, or the hypothesis is not worth trying."""
+
+
 def holding(texts: pa.Array) -> list[str]:
     """The hypotheses that every cell of a column bears out.
 
@@ -71,9 +85,14 @@ def holding(texts: pa.Array) -> list[str]:
         texts: Strings without nulls; at least one.
     """
     probes = _probes(texts)
-    found = []
+    found: list[str] = []
+    first = next((p for p in probes if p.strip()), "")
     for name, caster in hypotheses().items():
-        if all(_casts(caster, probe) for probe in probes) and _holds(name, caster, texts):
+        if not _SHAPES.get(name.partition(":")[0], _ANY).search(first):
+            continue
+        # Every whole number is a number; trying again would find nothing else.
+        implied = name == "float" and "integer" in found
+        if implied or (all(_casts(caster, probe) for probe in probes) and _holds(name, caster, texts)):
             found.append(name)
     return found
 

@@ -23,16 +23,17 @@ _ODD_1 = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT = np.uint64(29)
 _WORD = 8
+_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(_WORD + 1)], dtype=np.uint64)
+"""Keeps the first n bytes of a word."""
+
 _LONG = 4096
-"""Longer texts are hashed by their first and last halves of this and their length."""
+"""Longer texts are hashed by this many first bytes and their length."""
 
 Hashes = npt.NDArray[np.uint64]
 
 
 def hash_texts(texts: pa.Array) -> Hashes:
     """64-bit hashes of a string array's cells, the same in every process. Nulls hash as ''."""
-    import numpy as np
-
     _, offset_buffer, text_buffer = texts.buffers()
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
@@ -48,21 +49,14 @@ def hash_texts(texts: pa.Array) -> Hashes:
 
 def _hash_words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Hashes:
     # Every byte position seen as the start of a little-endian word.
-    words = np.lib.stride_tricks.as_strided(
-        text[: len(text) - _WORD].view(), shape=(len(text) - _WORD, _WORD), strides=(1, 1)
-    )
+    words: Hashes = np.ndarray((len(text) - _WORD,), dtype="<u8", buffer=text, strides=(1,))
     found = lengths.astype(np.uint64) * _ODD_2
     taken = np.minimum(lengths, _LONG)
-    live = np.arange(len(starts))
+    live: npt.NDArray[np.intp] | slice = slice(None)
     for at in range(0, int(taken.max(initial=0)), _WORD):
-        live = live[taken[live] > at]
-        word = words[starts[live] + at].copy().view(np.uint64).ravel()
-        left = taken[live] - at
-        short = left < _WORD
-        if short.any():
-            bits = (np.minimum(left, _WORD).astype(np.uint64) * np.uint64(8)) % np.uint64(64)
-            mask = np.where(short, (np.uint64(1) << bits) - np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF))
-            word &= mask
+        if at >= int(taken.min(initial=0)):
+            live = np.flatnonzero(taken > at)
+        word = words[starts[live] + at] & _MASKS[np.minimum(taken[live] - at, _WORD)]
         found[live] = _mixed(found[live] ^ word)
     return _mixed(_mixed(found))
 

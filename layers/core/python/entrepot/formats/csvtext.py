@@ -32,10 +32,20 @@ if TYPE_CHECKING:
 def parse_records(source: RecordBytes, detection: Detection) -> ParsedChunk:
     """`parse_chunk` for delimited text."""
     grammar, width = Grammar.of(detection.dialect), len(detection.columns)
+    is_text = source.data.isascii() or _is_text(source)
+    if source.chunk.plain and is_text and source.data.find(b"\0") < 0:
+        table, ragged = _read(source.data, grammar, width)
+        if table is not None and not ragged and table.num_rows == source.chunk.records:
+            first_row = source.chunk.first_row
+            return ParsedChunk(table, np.arange(first_row, first_row + table.num_rows), [], source)
+    return _parse_with_care(source, grammar, width, is_text=is_text)
+
+
+def _parse_with_care(source: RecordBytes, grammar: Grammar, width: int, *, is_text: bool) -> ParsedChunk:
     _mark_nuls(source)
-    if not source.data.isascii() and not _is_text(source):
+    if not is_text:
         _mark_undecodable(source)
-    table, ragged = _read(source, grammar, width)
+    table, ragged = _read(_good_bytes(source), grammar, width)
     kinds, first_row = source.records.kinds, source.chunk.first_row
     good = np.flatnonzero(kinds == GOOD).astype(np.int64)
     if table is None or table.num_rows + len(ragged) != len(good):
@@ -124,17 +134,16 @@ def _good_bytes(source: RecordBytes) -> bytes:
     return data if is_utf8(source.encoding) else data.decode(source.encoding).encode()
 
 
-def _read(source: RecordBytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, list[_Ragged]]:
+def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, list[_Ragged]]:
     """One pass of pyarrow; no table when it will not do."""
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    data = _good_bytes(source)
     names = [f"c{i}" for i in range(width)]
     types = {name: pa.string() for name in names}
     if data.startswith(codecs.BOM_UTF8):
         return None, []  # pyarrow would drop what is text here
-    if not np.any(source.records.kinds == GOOD):
+    if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
     ragged: list[_Ragged] = []
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from entrepot.formats.cells import without_line_end
-from entrepot.formats.grammar import grammar_of
+from entrepot.formats.grammar import MAX_RECORD_BYTES, grammar_of
 from entrepot.formats.refusals import quarantined, source_encoding
-from entrepot.formats.scan import Ints, Records
+from entrepot.formats.scan import Ints, Records, scan
 from entrepot.model.findings import Finding, QuarantinedRow
 from entrepot.model.source import Chunk, Detection
 
@@ -45,30 +48,44 @@ class ParsedChunk:
         return self.source.quarantine(row, findings)
 
 
-@dataclass(slots=True)
 class RecordBytes:
-    """A chunk's bytes and where its records lie in them."""
+    """A chunk's bytes and where its records lie in them, found when first asked for.
 
-    data: bytes
-    records: Records
-    chunk: Chunk
-    encoding: str
-    escape: bytes | None
-    starts: Ints = field(init=False)
+    Args:
+        data: Exactly the chunk's bytes.
+        detection: What `detect` found.
+        chunk: Which part this is.
+        max_record: Longest record in bytes.
+    """
 
-    def __post_init__(self) -> None:
-        self.starts = self.records.starts()
+    def __init__(self, data: bytes, detection: Detection, chunk: Chunk, max_record: int = MAX_RECORD_BYTES) -> None:
+        self.data = data
+        self.chunk = chunk
+        self.encoding = source_encoding(detection, chunk)
+        self._grammar = grammar_of(detection)
+        self._max_record = max_record
 
-    @staticmethod
-    def of(data: bytes, records: Records, detection: Detection, chunk: Chunk) -> RecordBytes:
-        """For a chunk of a detected source."""
-        escape = grammar_of(detection).escape
-        return RecordBytes(data, records, chunk, source_encoding(detection, chunk), escape)
+    @cached_property
+    def records(self) -> Records:
+        """All records of the chunk.
+
+        Raises:
+            SourceError: One is longer than allowed.
+        """
+        found = list(scan(self.data, self._grammar, whole=True, max_record=self._max_record))
+        if not found:
+            return Records(0, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8))
+        return Records(0, np.concatenate([f.ends for f in found]), np.concatenate([f.kinds for f in found]))
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Where each record starts."""
+        return self.records.starts()
 
     def record(self, index: int) -> bytes:
         """The bytes of the chunk's record ``index``, counting from 0, without the line end."""
         raw = self.data[int(self.starts[index]) : int(self.records.ends[index])]
-        return without_line_end(raw, self.escape)
+        return without_line_end(raw, self._grammar.escape)
 
     def raw(self, row: int) -> tuple[int, bytes]:
         """Offset and bytes of the record with this row number."""

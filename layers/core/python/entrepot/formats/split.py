@@ -45,6 +45,8 @@ class Splitter:
         self._offset, self._row = self._state.offset, self._state.row
         self._chunk_start, self._chunk_row = self._state.chunk_start, self._state.chunk_first_row
         self._n = self._state.n
+        # What a checkpoint cannot say is not claimed: the chunk it is taken in is read with care.
+        self._plain = state is None
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._retry_at = 0
@@ -104,6 +106,7 @@ class Splitter:
             at = int(np.searchsorted(found.ends, full))
             last = min(max(at, done), total - 1)
             self._row += last + 1 - done
+            self._plain = self._plain and not found.kinds[done : last + 1].any()
             self._offset = base + int(found.ends[last])
             done = last + 1
             if at < total:
@@ -118,8 +121,10 @@ class Splitter:
             end=end,
             first_row=self._chunk_row,
             records=next_row - self._chunk_row,
+            plain=self._plain,
         )
         self._n += 1
+        self._plain = True
         self._chunk_start, self._chunk_row = end, next_row
         return chunk
 

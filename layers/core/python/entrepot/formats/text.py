@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-
-from entrepot.formats.grammar import MAX_RECORD_BYTES, Grammar, grammar_of
+from entrepot.formats.grammar import MAX_RECORD_BYTES
 from entrepot.formats.parsed import ParsedChunk, RecordBytes
-from entrepot.formats.scan import Records, scan
 from entrepot.model.source import Chunk, Detection
 
 
@@ -29,7 +26,7 @@ def parse_chunk(
     Raises:
         SourceError: A record is longer than allowed.
     """
-    source = RecordBytes.of(data, records_of(data, grammar_of(detection), max_record_bytes), detection, chunk)
+    source = RecordBytes(data, detection, chunk, max_record_bytes)
     if detection.format == "jsonl":
         from entrepot.formats.jsonl import parse_lines
 
@@ -50,15 +47,6 @@ def extract_rows(
         chunk: Which part this is.
         rows: Row numbers; those outside the chunk are left out of the answer.
     """
-    records = records_of(data, grammar_of(detection), MAX_RECORD_BYTES)
-    source = RecordBytes.of(data, records, detection, chunk)
-    last = chunk.first_row + len(records.ends)
+    source = RecordBytes(data, detection, chunk)
+    last = chunk.first_row + len(source.records.ends)
     return {row: source.raw(row) for row in rows if chunk.first_row <= row < last}
-
-
-def records_of(data: bytes, grammar: Grammar, max_record: int = MAX_RECORD_BYTES) -> Records:
-    """All records of a chunk."""
-    found = list(scan(data, grammar, whole=True, max_record=max_record))
-    if not found:
-        return Records(0, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8))
-    return Records(0, np.concatenate([f.ends for f in found]), np.concatenate([f.kinds for f in found]))

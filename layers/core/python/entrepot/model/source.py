@@ -100,6 +100,8 @@ class Chunk(Model):
     first_row: int
     records: int
     uri: str = ""
+    plain: bool = False
+    """Split proved every record well-formed and none blank: a reader may trust its own count then."""
 
     @staticmethod
     def number(n: int) -> str:

@@ -59,7 +59,7 @@ _PAIR = {"type": "array", "prefixItems": [{}, {}], "minItems": 2, "maxItems": 2}
 
 
 def _or(old: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: old[k] for k in ("default", "title", "description") if k in old}
+    kept: dict[str, Any] = {k: old[k] for k in ("default", "title", "description") if k in old}
     rest = {k: v for k, v in old.items() if k not in kept}
     return {**kept, "anyOf": [*rest.get("anyOf", [rest]), *more]}
 

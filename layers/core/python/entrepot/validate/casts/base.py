@@ -127,15 +127,20 @@ def holds(texts: pa.Array, *parts: bytes) -> bool:
         texts: A string array (32-bit offsets).
         parts: What to look for.
     """
+    data = text_of(texts)
+    return any(data.find(part) >= 0 for part in parts)
+
+
+def text_of(texts: pa.Array) -> bytes:
+    """All of a string array's bytes in one, those that null cells may have kept included."""
     import numpy as np
 
     _, offsets, text = texts.buffers()
     if text is None or not len(texts):
-        return False
+        return b""
     bounds = np.frombuffer(offsets, dtype=np.int32)
     first, last = int(bounds[texts.offset]), int(bounds[texts.offset + len(texts)])
-    data = text.slice(first, last - first).to_pybytes()
-    return any(data.find(part) >= 0 for part in parts)
+    return bytes(text.slice(first, last - first).to_pybytes())
 
 
 def fail(message: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -142,9 +143,13 @@ def _instant(local: dt.datetime, moment: Moment, zone: ZoneInfo | None) -> dt.da
         raise RefusedValueError("datetime", accepted="a date of the years 0001 to 9999") from None
 
 
+@lru_cache(maxsize=2)
+def _iso_patterns(*, zoned: bool) -> tuple[Pattern, ...]:
+    return tuple(patterns_of(_ISO_ZONED if zoned else _ISO_LOCAL, []))
+
+
 def _unread(text: str, style: _Style, *, zoned: bool) -> RefusedValueError:
-    other = patterns_of(_ISO_LOCAL if zoned else _ISO_ZONED, [])
-    if any(p.read(text) is not None for p in other):
+    if ":" in text and any(p.read(text) is not None for p in _iso_patterns(zoned=not zoned)):
         return RefusedValueError("datetime_zone" if zoned else "datetime_offset")
     return unreadable("datetime", text, style.accepted)
 
