@@ -11,11 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entrepot.adapters.postgres import PostgresTarget
+from entrepot.adapters.postgres import PostgresTarget, check
 from entrepot.model.contract import Contract, Mode
 from entrepot.model.steps import LoadSpec
 
 from .making import a_contract, a_spec, load, publish, run
+
+
+@pytest.fixture(autouse=True, params=["few rows", "many rows"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many rows are proved unique by an index, few by grouping: the answers must be the same."""
+    if request.param == "many rows":
+        monkeypatch.setattr(check, "INDEX_BYTES", 0)
 
 
 def refused(target: PostgresTarget, spec: LoadSpec) -> list[tuple[int, str, str]]:

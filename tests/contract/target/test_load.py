@@ -30,7 +30,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 TRICKY = st.sampled_from(
     ["", " ", '"', '""', "\\", "\\.", "\\N", "NULL", ",", "\n", "\r\n", "a,b", "'", "é", "𝄞", "\t", "%s"]
 )
-MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
+MOMENTS = st.datetimes()
 INT64 = st.integers(-(2**63), 2**63 - 1)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | TEXT, lambda c: st.lists(c, max_size=3), max_leaves=4
@@ -287,8 +287,9 @@ def test_a_short_chunk_shows_in_the_ledger(target: PostgresTarget, db: psycopg.C
     load(target, spec, [(3, "c", 1)], chunk=1, first_row=4)
     db.execute(f'DELETE FROM entrepot_staging."{spec.staging_table}" WHERE id = 2')
     assert [(line.accepted, line.staged) for line in target.ledger(spec)] == [(2, 1), (1, 1)]
-    with pytest.raises(IntegrityError):
-        target.check(spec)
+    target.check(spec)
+    with pytest.raises(IntegrityError, match="Chunk 000000 is not whole"):
+        publish(target, spec)
 
 
 def test_staging_that_was_swept_is_a_passing_fault(target: PostgresTarget, schema: str) -> None:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from entrepot.adapters.postgres import PostgresTarget
-from entrepot.errors import IntegrityError, RetriableError, TargetError, UnavailableError
+from entrepot.errors import ConfigurationError, IntegrityError, RetriableError, TargetError, UnavailableError
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec
 
@@ -157,7 +157,7 @@ def test_jobs_on_one_target_take_turns(
     specs = [ready(target, schema, [(n, f"w{w}", w) for n in range(w, w + 20)]) for w in range(8)]
     callers = [PostgresTarget(migrated) for _ in specs]
     with ThreadPoolExecutor(8) as pool:
-        receipts = list(pool.map(lambda c, s: publish(c, s), callers, specs))
+        receipts = list(pool.map(publish, callers, specs))
     assert sum(r.inserted for r in receipts) == 27 == target.count(schema, "people")
     assert all(r.read == r.inserted + r.updated + r.unchanged for r in receipts)
     # Each row holds what the last job to publish it brought: nothing was lost between them.
@@ -328,9 +328,9 @@ def test_row_level_security_is_never_half_obeyed(
         db.execute(f"ALTER TABLE {schema}.people ENABLE ROW LEVEL SECURITY")
         db.execute(f"CREATE POLICY mine ON {schema}.people USING (id > 1)")
         mine = PostgresTarget(psycopg.conninfo.make_conninfo(migrated, user=role))
-        with pytest.raises(Exception, match="42501"):
-            ready(mine, schema, [(1, "x", 1)])
-            publish(mine, ready(mine, schema, [(1, "x", 1)]))
+        spec = ready(mine, schema, [(1, "x", 1)])
+        with pytest.raises(ConfigurationError, match="42501"):
+            publish(mine, spec)
         mine.close()
     finally:
         db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

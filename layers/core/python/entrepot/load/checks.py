@@ -8,6 +8,7 @@ two spellings under a collation that ignores case, are one key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -113,7 +114,16 @@ def duplicates(spec: LoadSpec) -> Check:
     bad = (
         f"SELECT id, {field}::text AS field, 'row ' || kept || ' was kept' AS detail FROM ({ranked}) r WHERE place > 1"
     )
-    return Check("duplicate", f"SELECT EXISTS ({groups})", bad)
+    return Check("duplicate", _any_group(groups), bad)
+
+
+def unique_index(spec: LoadSpec, columns: Sequence[str]) -> str:
+    """An index that only exists where no two rows of staging agree in these columns.
+
+    On millions of rows, sorting for an index takes a third of the time that grouping takes.
+    """
+    name = f"{spec.staging_table}_u{hashlib.sha256(repr(list(columns)).encode()).hexdigest()[:4]}"
+    return f"CREATE UNIQUE INDEX IF NOT EXISTS {quote_ident(name)} ON {_staging(spec)} ({_bare(columns)})"
 
 
 def existing_keys(spec: LoadSpec) -> Check:
@@ -135,7 +145,7 @@ def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
     )
     field = quote_literal(_only_field(spec, columns))
     bad = f"SELECT id, {field}::text AS field, 'row ' || first || ' has it' AS detail FROM ({ranked}) r WHERE place > 1"
-    return Check("unique", f"SELECT EXISTS ({groups})", bad)
+    return Check("unique", _any_group(groups), bad)
 
 
 def taken(spec: LoadSpec, columns: Sequence[str]) -> Check:
@@ -173,6 +183,11 @@ def unique_sets(spec: LoadSpec, enforced: Iterable[Sequence[str]]) -> list[list[
         if set(columns) <= mapped and not implied and not any(set(f) == set(columns) for f in found):
             found.append(columns)
     return found
+
+
+def _any_group(groups: str) -> str:
+    # Counted, not EXISTS: that would have the planner sort, hoping to stop early.
+    return f"SELECT count(*) > 0 FROM ({groups}) g"
 
 
 def _simple(spec: LoadSpec, code: str, condition: str, *, field: str, detail: str = "''") -> Check:

@@ -83,8 +83,10 @@ def create_staging(spec: LoadSpec, columns: Sequence[tuple[str, str]]) -> list[s
             catalogue or from `checked_type`.
     """
     table = qualified(STAGING_SCHEMA, spec.staging_table)
-    lines = [f"{quote_ident(name)} {pg_type}" for name, pg_type in columns]
-    lines += [f"{ROW_COLUMN} bigint NOT NULL", f"{CHUNK_COLUMN} integer NOT NULL"]
+    # What is looked at most comes first: the server takes a row apart from its beginning.
+    ordered = sorted(columns, key=lambda c: c[0] not in spec.key)
+    lines = [f"{ROW_COLUMN} bigint NOT NULL", f"{CHUNK_COLUMN} integer NOT NULL"]
+    lines += [f"{quote_ident(name)} {pg_type}" for name, pg_type in ordered]
     kind = "UNLOGGED TABLE" if spec.unlogged else "TABLE"
     comment = quote_literal(staging_comment(spec.tenant, spec.job_id))
     return [

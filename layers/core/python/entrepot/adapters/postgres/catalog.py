@@ -32,7 +32,8 @@ WITH RECURSIVE base(oid, typ, typmod) AS (
 SELECT a.attname,
        pg_catalog.format_type(coalesce(r.typ, a.atttypid),
            CASE WHEN t.typtype = 'd' THEN r.typmod ELSE a.atttypmod END),
-       NOT (a.attnotnull OR (t.typtype = 'd' AND t.typnotnull)),
+       NOT (a.attnotnull OR EXISTS (
+           SELECT FROM base b JOIN pg_catalog.pg_type d ON d.oid = b.typ WHERE b.oid = a.atttypid AND d.typnotnull)),
        a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
        a.attgenerated <> '' OR a.attidentity = 'a',
        ARRAY(SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = coalesce(r.typ, a.atttypid)

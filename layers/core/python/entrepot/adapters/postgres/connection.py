@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import Connection
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from entrepot.adapters.postgres.errors import database_errors
-from entrepot.errors import ConfigurationError
+from entrepot.errors import ConfigurationError, ThrottledError
 
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 0.5
@@ -140,6 +141,23 @@ class ConnectionSettings:
         )
 
 
+def _refused(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> Exception:
+    """Our error where the server is up but would not have us; else the error itself.
+
+    libpq keeps no SQLSTATE of a refused connection. So a wrong password, which no repeat mends, cannot
+    be told from a lack of free connections, which one does: both are retried, and both are named.
+    """
+    if error.pgconn is not None and error.pgconn.needs_password:
+        msg = "The database asks for a password, and the secret has none."
+        return ConfigurationError(msg, hint="Complete the database secret.")
+    conninfo = make_conninfo("", **{**parameters, "connect_timeout": 2})
+    if PGconn.ping(conninfo.encode()) != Ping.OK:
+        return error
+    msg = "The database server is up, but refuses the connection."
+    hint = "Check user, password, database name and TLS, and whether the server has free connections."
+    return ThrottledError(msg, hint=hint)
+
+
 Connect: TypeAlias = (
     ConnectionSettings | str | Mapping[str, Any] | Callable[[], "ConnectionSettings | str | Mapping[str, Any]"]
 )
@@ -173,8 +191,12 @@ class Database:
     def open(self) -> Connection[tuple[Any, ...]]:
         """A new connection of its own, in autocommit, for the caller to close."""
         settings = self.settings()
+        parameters = settings.parameters()
         with database_errors("connecting to the database"):
-            connection = psycopg.connect(**settings.parameters(), autocommit=True, prepare_threshold=None)
+            try:
+                connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+            except psycopg.OperationalError as error:
+                raise _refused(error, parameters) from None
             connection.execute(settings.session().encode(), prepare=False)
         return connection
 

@@ -26,8 +26,10 @@ from entrepot.errors import (
 
 INTEGRITY_STATE = "EN001"
 TARGET_STATE = "EN002"
+LOST_STATE = "EN003"
 """Raised by our own procedures; their messages are ours."""
 
+_OURS = frozenset({INTEGRITY_STATE, TARGET_STATE, LOST_STATE})
 _MIGRATE = "Run the migrations: `entrepot db init` (a DBA can run `entrepot db init --print`)."
 _LATER = "Try again a little later."
 _RIGHTS = "Check the secret's user, its rights (docs/database.md) and the settings."
@@ -60,6 +62,7 @@ _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "XX002": (FatalError, "the server reports a damaged index", "Ask the database's administrator."),
     TARGET_STATE: (TargetError, "the target is not what it was", _TABLE),
     INTEGRITY_STATE: (IntegrityError, "the counts do not agree", "Nothing was published."),
+    LOST_STATE: (IntegrityError, "staging was emptied", "Load the chunks again."),
 }
 _CLASSES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "08": (UnavailableError, "the connection failed", _LATER),
@@ -140,7 +143,9 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
     if state == "23505" and names.get("schema") == "pg_catalog":
         # Two sessions made the same table at the same instant.
         kind, reason, hint = RetriableError, "another session made the same object", _LATER
-    if state in {INTEGRITY_STATE, TARGET_STATE} and message:
+    if state == LOST_STATE:
+        facts["reason"] = "staging_lost"
+    if state in _OURS and message:
         return kind(message, hint=hint, sqlstate=state, **facts)
     where = "".join(f", {k} {v!r}" for k, v in facts.items())
     return kind(

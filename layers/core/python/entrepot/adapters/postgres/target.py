@@ -22,6 +22,9 @@ SETTINGS: dict[str, str] = {
     "work_mem": "128MB",
     "maintenance_work_mem": "256MB",
     "jit": "off",
+    # Few rows leave the workers (classify) or one (counts), whatever the planner guesses.
+    "parallel_setup_cost": "200",
+    "parallel_tuple_cost": "0.001",
 }
 """For check and publish alone, within their transactions (docs/database.md says what each is worth)."""
 

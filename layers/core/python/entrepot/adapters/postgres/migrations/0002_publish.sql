@@ -22,6 +22,9 @@ BEGIN
         || 'min(chunk_id) FILTER (WHERE accepted <> staged + duplicate + refused OR read <> accepted + quarantined) '
         || 'FROM (' || (p_spec->>'ledger') || ') AS l'
         INTO v_chunks, o_read, o_quarantined, o_duplicate, o_staged, v_short;
+    IF v_chunks = 0 AND (p_spec->>'chunks')::bigint > 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'EN003', MESSAGE = 'Staging was emptied since it was checked.';
+    END IF;
     IF v_chunks <> (p_spec->>'chunks')::bigint THEN
         RAISE EXCEPTION USING ERRCODE = 'EN001',
             MESSAGE = format('%s of %s chunks are in staging.', v_chunks, p_spec->>'chunks');
