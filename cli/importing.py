@@ -246,6 +246,8 @@ def _same(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 def _show_draft(draft: dict[str, Any], job: Job) -> None:
+    from cli import inference
+
     console = output.notes()
     key = ", ".join(draft.get("key") or []) or "none"
     target = output.clean(_full(str(draft.get("target") or draft["name"])))
@@ -257,7 +259,7 @@ def _show_draft(draft: dict[str, Any], job: Job) -> None:
     console.print(output.table(("field", "type", "required", "notes"), rows))
     if len(draft["fields"]) > len(rows):
         console.print(f"[dim]… and {len(draft['fields']) - len(rows)} more fields.[/]")
-    for doubt in job.data.get("doubts") or []:
+    for doubt in dict.fromkeys([*inference.doubts(draft), *(job.data.get("doubts") or [])]):
         console.print(f"[yellow]note:[/] {output.clean(doubt)}", soft_wrap=True)
 
 

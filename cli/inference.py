@@ -63,6 +63,16 @@ def to_yaml(contract: Contract) -> str:
     return data_to_yaml(to_data(contract))
 
 
+def doubts(contract: dict[str, Any]) -> list[str]:
+    """What was unsure when a contract was inferred.
+
+    Args:
+        contract: The contract as JSON.
+    """
+    inferred = (contract.get("metadata") or {}).get("inferred") or {}
+    return [str(doubt) for doubt in inferred.get("doubts") or []]
+
+
 ORDER = ("name", "version", "description", "target", "mode", "key", "order_by", "on_invalid", "thresholds")
 FIRST = ("name", "type", "required", "unique")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from cli.failure import Failure
+from cli.failure import Failure, explain
 
 
 def readable(path: Path) -> Path:
@@ -55,6 +57,26 @@ def writable(path: Path) -> Path:
         msg = f"There is no folder {found.parent} to write {found.name} into."
         raise Failure(msg, hint="Make it first.")
     return found
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Puts the file's name in front of what the library says is wrong with it.
+
+    Args:
+        path: As it was typed.
+
+    Raises:
+        Failure: What the library raised.
+    """
+    from entrepot.errors import EntrepotError
+
+    try:
+        yield
+    except EntrepotError as error:
+        told = explain(error)
+        assert told is not None
+        raise Failure(f"{path}: {told.message}", hint=told.hint, code=told.code) from None
 
 
 def _near(path: Path) -> str:

@@ -120,7 +120,9 @@ def attach(running: Running, state: Path) -> Session:
     return Session(client, "local", dsn=running.dsn, roots=running.roots, where=_where(state, None))
 
 
-def local_token(state: Path, *, who: str = "", role: str = LOCAL_ROLE, tenant: str = "main", ttl: float = 3600) -> str:
+def local_token(
+    state: Path, *, who: str = "", role: str = LOCAL_ROLE, tenant: str = "main", ttl: float = 86_400
+) -> str:
     """A token by the issuer of a local cloud, whose key lies in its state directory.
 
     Args:

@@ -27,10 +27,14 @@ def infer(
     """Write a contract for FILE as YAML on stdout. It refuses nothing in that same file."""
     import sys
 
-    from cli import inference, paths
+    from cli import inference, output, paths
 
-    contract = inference.infer(paths.readable(file), name=name, key=inference.key_fields(key))
+    path = paths.readable(file)
+    with paths.naming(file):
+        contract = inference.infer(path, name=name, key=inference.key_fields(key))
     sys.stdout.write(inference.to_yaml(contract))
+    for doubt in inference.doubts(inference.to_data(contract)):
+        output.notes().print(f"[yellow]note:[/] {output.clean(doubt)}", soft_wrap=True)
 
 
 @app.command("list")

@@ -25,7 +25,9 @@ def convert(
     from cli import output, paths
 
     chosen: Any = int(table) if table is not None and table.isdecimal() else table
-    done = entrepot.convert(paths.readable(source), paths.writable(target), format=format_, table=chosen)
+    before, after = paths.readable(source), paths.writable(target)
+    with paths.naming(source):
+        done = entrepot.convert(before, after, format=format_, table=chosen)
     data: dict[str, Any] = done.model_dump(mode="json")
     if as_json:
         output.document(data)

@@ -23,7 +23,9 @@ def inspect(
     import entrepot
     from cli import output, paths
 
-    found = entrepot.inspect(paths.readable(file), format=format_)
+    path = paths.readable(file)
+    with paths.naming(file):
+        found = entrepot.inspect(path, format=format_)
     data: dict[str, Any] = found.model_dump(mode="json")
     if as_json:
         output.document(data)

@@ -84,6 +84,13 @@ def test_a_database_of_ones_own_never_through_a_running_service(
     assert ask(database, "select count(*) from towns") == 2
 
 
+def test_the_books_of_a_database_are_made_once(served: Shell, database: str) -> None:
+    first = served("db", "init", "--dsn", database)
+    assert first.code == 0, first.stderr
+    assert "0001_books" in first.stdout
+    assert "up to date" in served("db", "init", "--dsn", database).stdout
+
+
 def test_a_database_that_is_down(shell: Shell) -> None:
     began = time.monotonic()
     done = shell("import", shell.file("x.csv", "id\n1\n"), "--yes", "--dsn", "postgresql://x@127.0.0.1:1/x")
