@@ -15,6 +15,10 @@ def key_fields(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
+COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+"""Endings that say nothing of what is inside."""
+
+
 def contract_name(path: Path) -> str:
     """A contract's name from a file's: the stem, in the letters that names allow.
 
@@ -23,9 +27,9 @@ def contract_name(path: Path) -> str:
     """
     import unicodedata
 
-    stem = path.name.split(".", 1)[0] or path.name.strip(".")
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:63].rstrip("_")
+    inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED and path.stem.strip(".") else path
+    plain = unicodedata.normalize("NFKD", inner.stem).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_.-]+", "_", plain).strip("_.-")[:63].rstrip("_.-")
     return name or "data"
 
 

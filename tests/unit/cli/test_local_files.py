@@ -51,7 +51,7 @@ def test_infer_writes_a_contract_that_reads_back(run: Cli, tmp_path: Path) -> No
     done = run("contracts", "infer", file, "--key", "Nr")
     assert done.exit_code == 0
     contract = documents.parse(done.stdout, Contract, name="inferred")
-    assert contract.name == "groen_2026"
+    assert contract.name == "groen_2026.v2"
     assert contract.key == ["Nr"]
     assert contract.field("Nr").type == "string"
     assert contract.field("Tag").type == "date"
@@ -74,6 +74,21 @@ def test_what_is_no_file_exits_2(run: Cli, command: list[str], path: str) -> Non
     done = run(*command, path, *(["out.csv"] if command == ["convert"] else []))
     assert done.exit_code == 2
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("incidents.csv", "incidents"),
+        ("My-Data_1.CSV", "my-data_1"),
+        ("Städte 2026.csv", "stadte_2026"),
+        ("lineitem.csv.gz", "lineitem"),
+        (".gz", "gz"),
+        ("日本.csv", "data"),
+    ],
+)
+def test_a_contract_is_named_after_the_files_stem(file: str, name: str) -> None:
+    assert inference.contract_name(Path(file)) == name
 
 
 @given(st.text(max_size=40))
