@@ -40,7 +40,17 @@ def collect(paths: Sequence[str] = ()) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "mission.json"
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "-p", "tests.plugins.mission"]
-        command += ["-p", "no:cacheprovider", "--mission-out", str(out), *paths]
+        command += [
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            "--mission-out",
+            str(out),
+            *paths,
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the tests cannot be collected:\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
