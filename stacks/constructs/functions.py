@@ -97,7 +97,7 @@ class Functions(Construct):
             grants.take_uploads(),
             grants.read_work(),
             grants.start_legs(),
-            grants.stop_legs(),
+            grants.watch_legs(),
             grants.keep_schedules(),
             more_layers=("web",),
         )

@@ -105,10 +105,6 @@ class Grants:
         """Sees whether a leg's execution runs."""
         return [allow(["states:DescribeExecution"], [self._names.executions_arn])]
 
-    def stop_legs(self) -> list[iam.PolicyStatement]:
-        """Stops a leg's execution."""
-        return [allow(["states:StopExecution"], [self._names.executions_arn])]
-
     def announce(self) -> list[iam.PolicyStatement]:
         """Puts events on the deployment's bus."""
         return [allow(["events:PutEvents"], [self._names.event_bus_arn])]

@@ -71,7 +71,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "index:by_time": {"dynamodb:Query"},
         "inbox:*": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
         "machine": {"states:StartExecution"},
-        "executions": {"states:StopExecution"},
+        "executions": {"states:DescribeExecution"},
         "schedules": {"scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"},
         "schedule-role": {"iam:PassRole"},
     },
@@ -267,8 +267,9 @@ NEEDED = {
     "upload_part": {"s3:PutObject"},
 }
 
-# Nobody is granted these: an upload that is given up is tidied by the bucket's lifecycle rule.
-UNGRANTED = {"s3:AbortMultipartUpload"}
+# Nobody is granted these: an upload that is given up is tidied by the bucket's lifecycle rule, and the steps of
+# a job that was cancelled see so themselves.
+UNGRANTED = {"s3:AbortMultipartUpload", "states:StopExecution"}
 
 # Granted without a call in our code: Lambda itself receives in intake's name, and the scheduler asks
 # whether the role may be passed.
