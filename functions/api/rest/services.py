@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from env import Env
-
 if TYPE_CHECKING:
     from entrepot.adapters.tokens import TokenVerifier
     from entrepot.ports.world import Scheduler
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from entrepot.workflow.requests import Requests, UploadStore, WaysIn
     from entrepot.workflow.sources import Sources
     from entrepot.workflow.world import World
+    from env import Env
 
     class ApiWorld(World, WaysIn, Protocol):
         """All the ports that the API touches."""
@@ -117,6 +116,7 @@ def services() -> Services:
     if not _services:
         from entrepot.bootstrap import world
         from entrepot.model.environment import load
+        from env import Env
 
         env = load(Env)
         _services.append(Services(env, world(env, "api")))

@@ -6,9 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Protocol, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entrepot.errors import ConflictError, ContractError, NotFoundError, UsageError
 from entrepot.model.config import Schedule, ScheduleVersion, Template, TemplateVersion
@@ -16,6 +14,7 @@ from entrepot.model.contract import NAME_PATTERN, Contract, ContractHead, Contra
 from entrepot.ports.jobs import ConfigStore
 from entrepot.ports.world import Clock, Scheduler
 from entrepot.workflow.access import Caller
+from entrepot.workflow.firing import checked_firing
 from entrepot.workflow.idempotency import Once
 from entrepot.workflow.sources import Sources
 
@@ -27,10 +26,6 @@ _TARGETS = "_targets"
 RACE_SECONDS = 2.0
 """How long a repeated request waits for what the first one is making."""
 _FOREVER = 100 * 365 * 86_400
-
-_EXPRESSION = re.compile(
-    r"(rate\(\d{1,6} (minute|hour|day)s?\)|cron\([^()]{9,200}\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))"
-)
 
 
 T = TypeVar("T")
@@ -354,7 +349,7 @@ class Administration:
         When it dies between the two, PUT of the same document sets up the firing again. When the
         scheduler refuses the expression, what held before holds again.
         """
-        _firing(schedule)
+        checked_firing(schedule)
         self._sources.check(caller.tenant, schedule.source)
         self._world.config.template(caller.tenant, schedule.template)
         stored = self._store(caller, schedule)
@@ -451,37 +446,3 @@ def _same_name(what: str, path: str, document: str) -> None:
         raise UsageError(
             f"The path names the {what} {path}, the document {document}.", hint="Names cannot be changed.", what=what
         )
-
-
-def _firing(schedule: Schedule) -> None:
-    """Checks what can be checked before anything is stored.
-
-    Raises:
-        UsageError: An expression, zone or time that no scheduler would take.
-    """
-    if not _EXPRESSION.fullmatch(schedule.expression):
-        raise UsageError(
-            f"expression {schedule.expression[:80]!r} is not rate(…), cron(six fields) or at(yyyy-mm-ddThh:mm:ss).",
-            hint="For example rate(1 hour), or cron(0 6 ? * MON-FRI *).",
-        )
-    if schedule.expression.startswith("cron(") and len(schedule.expression[5:-1].split()) != 6:
-        raise UsageError("A cron expression has six fields: minute, hour, day of month, month, day of week, year.")
-    try:
-        ZoneInfo(schedule.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(
-            f"timezone {schedule.timezone[:60]!r} is not known.", hint="For example Europe/Berlin."
-        ) from None
-    start, end = _moment("start", schedule.start), _moment("end", schedule.end)
-    if start and end and end <= start:
-        raise UsageError("The schedule ends before it starts.")
-
-
-def _moment(what: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{what} {text[:60]!r} is not an ISO date and time.", hint="2026-12-01T06:00:00Z.") from None
-    return moment if moment.tzinfo else moment.astimezone()
