@@ -21,6 +21,7 @@ from local.template import cached_template, source_root
 
 if TYPE_CHECKING:
     from local.deploy import Deployment
+    from local.services.current import Services
     from local.postgres import EmbeddedPostgres
     from local.workers import Invocation
     from stacks.settings import Settings
@@ -29,7 +30,9 @@ LOG = logging.getLogger("entrepot.local")
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
 DEFAULT_API_PORT = 8080
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
+# AWS waits for the queue's visibility timeout, often minutes; a person at a desk should not have to.
+RETRY_SECONDS = 5.0
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -51,6 +54,7 @@ class LocalCloud:
         layers_root: Folder that holds a folder per layer.
         region: Where the stack is deployed, when there are no settings.
         concurrency: How many invocations of one function run at once, unless it has reserved concurrency.
+        retry_seconds: The longest that a message whose function failed stays invisible.
         migrate: Whether to bring the database's ``entrepot`` schemas up to date.
 
     Attributes:
@@ -79,6 +83,7 @@ class LocalCloud:
         region: str = "us-east-1",
         concurrency: int | None = None,
         migrate: bool = True,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.state = Path(state).resolve()
         self.tenant = tenant
@@ -99,7 +104,9 @@ class LocalCloud:
         self._layers_root = layers_root or source_root() / "layers"
         self._concurrency = concurrency
         self._migrates = migrate
+        self._retry_seconds = retry_seconds
         self._undo: list[Callable[[], None]] = []
+        self._services: Services | None = None
         self._clients: dict[str, Any] = {}
         self._client_lock = threading.Lock()
         self.deployment: Deployment | None = None
@@ -120,6 +127,8 @@ class LocalCloud:
 
     def stop(self) -> None:
         """Stops everything in reverse order; state is on disk afterwards and no process is left."""
+        if self._services:
+            self._services.stopping = True
         while self._undo:
             step = self._undo.pop()
             try:
@@ -228,8 +237,10 @@ class LocalCloud:
             # The database starts while moto is imported and the stack is deployed.
             database = threads.submit(self._start_database, directory)
             try:
+                template = self._template or cached_template(self._cache(), self._settings)
+                self._import_moto(template)
                 self._start_aws(directory)
-                self._deploy(directory)
+                self._deploy(template)
             finally:
                 self._await(database)
         self._configure_functions(directory)
@@ -250,6 +261,8 @@ class LocalCloud:
             directory.folder("logs"),
             concurrency=self._concurrency,
         )
+        if self._own_database:
+            self._pool.nursery.guarded = directory.root / "postgres" / "data" / "postmaster.pid"
         self._pool.start()
         self._undo.append(lambda: self._pool.stop(0.0))
 
@@ -257,7 +270,8 @@ class LocalCloud:
         if self._own_database:
             from local.postgres import EmbeddedPostgres
 
-            self._database = EmbeddedPostgres(directory.root / "postgres", on_start=self._pool.nursery.guard)
+            token = {"ENTREPOT_CLOUD": self._pool.nursery.token}
+            self._database = EmbeddedPostgres(directory.root / "postgres", environment=token)
             self._undo.append(self._database.stop)
             self._database.start()
             self.dsn = self._database.dsn
@@ -269,6 +283,17 @@ class LocalCloud:
         from entrepot.adapters.postgres import PostgresTarget
 
         PostgresTarget(self.dsn, application_name="entrepot-local-up").migrate()
+
+    @staticmethod
+    def _import_moto(template: Path) -> None:
+        """Imports what the stack template needs of moto, in one go and nothing else."""
+        from local.slim import slim_imports
+
+        resources = json.loads(template.read_text(encoding="utf-8"))["Resources"]
+        with slim_imports({resource["Type"] for resource in resources.values()}):
+            from local import moto_setup
+
+            moto_setup.preload()
 
     def _start_aws(self, directory: StateDirectory) -> None:
         from local import httpd, moto_setup
@@ -300,12 +325,11 @@ class LocalCloud:
         self._undo.append(server.stop)
         self.aws_url = f"http://{HOST}:{server.port}"
 
-    def _deploy(self, directory: StateDirectory) -> None:
+    def _deploy(self, template: Path) -> None:
         from local import apply, moto_setup
         from local.deploy import deploy
         from local.names import collect_names
 
-        template = self._template or cached_template(self._cache(), self._settings)
         self.deployment = deploy(template, self.region)
         self.names = collect_names(self.deployment)
         moto_setup.restore()
@@ -357,18 +381,22 @@ class LocalCloud:
         from local.clock import Clock
         from local.services.events import send
 
+        services = self._services
+        assert services is not None
+        # Popped after everything that starts invocations, before what they use.
+        self._undo.append(functools.partial(self._pool.stop, GRACE_SECONDS))
         events = AsyncQueue(
-            self._pool, self._catalogue.find, self._services.invocations, lambda arn, body: send(arn, body, {})
+            self._pool, self._catalogue.find, services.invocations, lambda arn, body: send(arn, body, {})
         )
         self._pool.submit = events.submit
         events.start()
         self._undo.append(events.stop)
         self._objects.announce_pending()
-        pollers = poller.start_pollers(self._pool.invoke)
+        pollers = poller.start_pollers(self._pool.invoke, self._retry_seconds)
         for one in pollers:
             self._undo.append(functools.partial(one.stop, GRACE_SECONDS))
         clock = Clock()
-        self._services.schedules_changed = clock.changed
+        services.schedules_changed = clock.changed
         clock.start()
         self._undo.append(clock.stop)
         self._clock = clock

@@ -6,6 +6,17 @@ import logging
 import os
 
 
+def preload() -> None:
+    """Imports moto's parts."""
+    import moto.apigateway.models
+    import moto.cloudformation.models
+    import moto.logs.models
+    import moto.moto_server.werkzeug_app
+    import moto.secretsmanager.models  # noqa: F401
+
+    import local.services.executions  # noqa: F401
+
+
 def install(port: int) -> None:
     """Configures moto for this process and puts our backends in the place of its own.
 

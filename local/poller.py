@@ -24,8 +24,6 @@ from local.workers import Outcome
 
 LOG = logging.getLogger("entrepot.local")
 DEFAULT_CONCURRENCY = 5
-# AWS waits for the visibility timeout, often minutes; a person at a desk should not have to.
-RETRY_SECONDS = 5.0
 THROTTLE_SECONDS = 0.2
 
 Invoke = Callable[[str, bytes], Outcome]
@@ -41,9 +39,7 @@ class Poller:
         retry_seconds: The longest that failed messages stay invisible.
     """
 
-    def __init__(
-        self, mapping: EventSourceMapping, queue: LocalQueue, invoke: Invoke, retry_seconds: float = RETRY_SECONDS
-    ) -> None:
+    def __init__(self, mapping: EventSourceMapping, queue: LocalQueue, invoke: Invoke, retry_seconds: float) -> None:
         self._mapping = mapping
         self._queue = queue
         self._invoke = invoke
@@ -167,7 +163,7 @@ class Poller:
         }
 
 
-def start_pollers(invoke: Invoke, retry_seconds: float = RETRY_SECONDS) -> list[Poller]:
+def start_pollers(invoke: Invoke, retry_seconds: float) -> list[Poller]:
     """Starts a poller for every event source mapping of a queue."""
     pollers = []
     for mapping in functions().list_event_source_mappings("", ""):

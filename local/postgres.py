@@ -16,7 +16,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from local.errors import DatabaseStartError
@@ -48,18 +47,18 @@ class EmbeddedPostgres:
 
     Args:
         folder: Where its data lives.
-        on_start: Told the postmaster's process id at every start.
         settings: Server settings on top of `SETTINGS`.
+        environment: Variables that mark the server's processes.
     """
 
     def __init__(
         self,
         folder: Path,
-        on_start: Callable[[int], None] = lambda _: None,
         settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder.resolve()
-        self._on_start = on_start
+        self._environment = dict(environment or {})
         self._settings = {**SETTINGS, **(settings or {})}
         self._data = self.folder / "data"
         self._log = self.folder / "postgres.log"
@@ -114,7 +113,6 @@ class EmbeddedPostgres:
                 _end(process)
         if self._watcher:
             self._watcher.join()
-        self._on_start(0)
 
     # -- inside
 
@@ -127,11 +125,10 @@ class EmbeddedPostgres:
             self._process = subprocess.Popen(
                 [str(_binary("postgres")), "-D", str(self._data), "-k", str(self.socket_folder), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder,
-                user=_user(), env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+                user=_user(), env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", **self._environment},
             )  # fmt: skip
         finally:
             os.close(log)
-        self._on_start(self._process.pid)
         self._await_ready(self._process)
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:

@@ -144,7 +144,10 @@ class Nursery:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._guarded = 0
+        self.guarded: Path | None = None
+        """PID file of a database server that must not outlive this process; set before `start`."""
+        self.token = uuid.uuid4().hex
+        """In the environment of that server, to tell it from the server of a later cloud."""
 
     @property
     def pid(self) -> int:
@@ -186,16 +189,13 @@ class Nursery:
             time.sleep(0.01)
         return None
 
-    def guard(self, pid: int) -> None:
-        """Has a database server stopped when this process dies; 0 for none."""
-        with contextlib.suppress(OSError, EOFError, LocalCloudError), self._lock:
-            self._guarded = pid
-            self._order({"do": "guard", "pid": pid})
-
     def stop(self) -> None:
         """Ends the process and with it all workers."""
         with self._lock:
             if self._control:
+                # This is an orderly end, in which the database is stopped after the workers.
+                with contextlib.suppress(OSError):
+                    self._send({"do": "guard", "path": "", "token": ""})
                 self._hang_up()
             if self._process:
                 try:
@@ -224,7 +224,7 @@ class Nursery:
         self._control = ours
         self._reader = ours.makefile("rb")
         self._pending = 0
-        self._send({"do": "guard", "pid": self._guarded})
+        self._send({"do": "guard", "path": str(self.guarded or ""), "token": self.token})
         self._send({"do": "preload", "names": self._preload})
 
     def _hang_up(self) -> None:

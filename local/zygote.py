@@ -23,9 +23,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+GUARD_SECONDS = 2.0
 CLIENTS = ("s3", "dynamodb", "stepfunctions", "sqs", "events", "secretsmanager", "scheduler")
 
 
@@ -58,6 +60,30 @@ def _die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def _stop_database(pid_file: str, token: str) -> None:
+    """PostgreSQL's fast shutdown: transactions are rolled back, nothing is lost.
+
+    A server that was launched a moment ago has not written its file yet, so the file is waited for.
+    """
+    ends = time.monotonic() + GUARD_SECONDS
+    while time.monotonic() < ends:
+        with contextlib.suppress(OSError, ValueError), open(pid_file) as stream:
+            pid = int(stream.readline())
+            if pid > 1 and _has_token(pid, token):
+                os.kill(pid, signal.SIGINT)
+            return
+        time.sleep(0.05)
+
+
+def _has_token(pid: int, token: str) -> bool:
+    """Whether our own cloud started the process: the file may name the next cloud's server, or anybody."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            return os.fsencode(token) in stream.read()
+    except OSError:
+        return not sys.platform.startswith("linux")
+
+
 class Zygote:
     """Carries out orders until the socket closes."""
 
@@ -65,7 +91,7 @@ class Zygote:
         self.control = control
         self.children: set[int] = set()
         self.statuses: dict[int, int] = {}
-        self.guarded = 0
+        self.guarded = self.token = ""
         self.worker = _worker_module()
 
     def run(self) -> None:
@@ -100,8 +126,10 @@ class Zygote:
             self.reap()
             reply["status"] = self.statuses.pop(order["pid"], None)
         elif order["do"] == "guard":
-            self.guarded = order["pid"]
-        self.control.sendall(json.dumps(reply).encode() + b"\n")
+            self.guarded, self.token = order["path"], order["token"]
+        # Orders of a cloud that is gone are still carried out: one may say what to leave running nowhere.
+        with contextlib.suppress(OSError):
+            self.control.sendall(json.dumps(reply).encode() + b"\n")
 
     def fork(self, fd: int) -> int:
         """Forks a worker that serves a socket; returns its process id."""
@@ -149,9 +177,7 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.guarded:
-            # PostgreSQL's fast shutdown: transactions are rolled back, nothing is lost.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self.guarded, signal.SIGINT)
+            _stop_database(self.guarded, self.token)
 
 
 if __name__ == "__main__":

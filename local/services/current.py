@@ -42,6 +42,7 @@ class Services:
     objects: ObjectStore | None = None
     pool: WorkerPool | None = None
     schedules_changed: Callable[[], None] = lambda: None
+    stopping: bool = False
     undelivered: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -58,6 +59,11 @@ def use(services: Services | None) -> None:
     if services is not None and _current is not None:
         raise LocalCloudError("one process can run one one-machine cloud at a time; stop the other one first")
     _current = services
+
+
+def find_current() -> Services | None:
+    """The running cloud's parts, None when no cloud runs."""
+    return _current
 
 
 def current() -> Services:

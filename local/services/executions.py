@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.services.current import ACCOUNT, current, standing_for
+from local.services.current import ACCOUNT, Services, current, find_current, standing_for
 from local.services.functions import short_name
 
 _START = threading.Lock()
@@ -117,8 +117,21 @@ _reflect = BaseExecutionWorkerCommunication.terminated
 
 
 def _terminated(self: BaseExecutionWorkerCommunication) -> None:
+    services = _running()
     _reflect(self)
-    current().executions.put(self.execution.exec_arn, _record(self.execution))
+    services.executions.put(self.execution.exec_arn, _record(self.execution))
+
+
+def _running() -> Services:
+    """The running cloud's parts. While it stops, the interpreter's thread ends here, as by a kill.
+
+    Otherwise the workers' end would be recorded as the execution's failure; so it is taken up again after the
+    next start.
+    """
+    services = find_current()
+    if services is None or services.stopping:
+        raise SystemExit
+    return services
 
 
 class _Clients:
@@ -142,10 +155,11 @@ def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> 
     """Runs a task's function without a detour over HTTP."""
     from botocore.exceptions import ClientError
 
-    pool = current().pool
+    pool = _running().pool
     assert pool is not None
     body = parameters.get("Payload") or b"{}"
     outcome = pool.invoke(short_name(parameters["FunctionName"]), body.encode() if isinstance(body, str) else body)
+    _running()
     if outcome.throttled or outcome.unknown:
         code = "TooManyRequestsException" if outcome.throttled else "ResourceNotFoundException"
         answer: Any = {

@@ -10,7 +10,7 @@ import functools
 import json
 from typing import Any
 
-from antlr4 import ParserRuleContext
+from antlr4 import ParserRuleContext  # type: ignore[import-untyped,unused-ignore]
 from moto.dynamodb.responses import DynamoResult
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -23,7 +23,7 @@ _parse = AmazonStateLanguageParser.parse
 
 def install() -> None:
     """Puts the shortcuts in place; harmless when they are there already."""
-    DynamoResult.execute_result = _answer  # type: ignore[method-assign]
+    DynamoResult.execute_result = _answer  # type: ignore[assignment,method-assign]
     AmazonStateLanguageParser.parse = staticmethod(_program)  # type: ignore[method-assign]
 
 

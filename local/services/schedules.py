@@ -96,7 +96,8 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
         """Journals a schedule as it is now."""
         fields = {name: getattr(schedule, name) for name in _FIELDS}
         self.journal().put(
-            f"{schedule.group_name}/{schedule.name}", {"group": schedule.group_name, "schedule": fields, "created": schedule.creation_date}
+            f"{schedule.group_name}/{schedule.name}",
+            {"group": schedule.group_name, "schedule": fields, "created": schedule.creation_date},
         )
         self.changed()
 

@@ -71,7 +71,12 @@ def test_a_request_becomes_an_event_of_format_1(rig: Rig):
 
 
 def test_exact_segments_win_over_parameters(rig: Rig):
-    for path, resource in (("/jobs/next", "/jobs/next"), ("/jobs/7", "/jobs/{id}"), ("/a/b/c", "/{proxy+}"), ("/jobs", "/jobs")):
+    for path, resource in (
+        ("/jobs/next", "/jobs/next"),
+        ("/jobs/7", "/jobs/{id}"),
+        ("/a/b/c", "/{proxy+}"),
+        ("/jobs", "/jobs"),
+    ):
         rig.http.get(path)
         assert rig.events[-1]["resource"] == resource
     rig.http.get("/local/jobs/next")
@@ -119,7 +124,11 @@ def test_a_malformed_answer_is_502(rig: Rig, answer: object):
     assert rig.http.get("/jobs").status_code == 502
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
+    )
+)
 def test_no_answer_breaks_the_gateway(answer: object):
     status, headers, body = proxy_answer(json.dumps(answer).encode())
     assert 100 <= status <= 599

@@ -153,9 +153,7 @@ def test_a_multipart_upload_is_its_parts_in_order(rig: Rig):
     listed = rig.s3.list_parts(Bucket="inbox", Key="k", UploadId=upload)["Parts"]
     assert [part["PartNumber"] for part in listed] == [1, 2, 3]
     parts = [{"PartNumber": n, "ETag": etags[n]} for n in (1, 2, 3)]
-    done = rig.s3.complete_multipart_upload(
-        Bucket="inbox", Key="k", UploadId=upload, MultipartUpload={"Parts": parts}
-    )
+    done = rig.s3.complete_multipart_upload(Bucket="inbox", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
     assert done["ETag"].endswith('-3"')
     assert rig.s3.get_object(Bucket="inbox", Key="k")["Body"].read() == data
     middle = rig.s3.get_object(Bucket="inbox", Key="k", Range=f"bytes={(5 << 20) - 10}-{(5 << 20) + 9}")
@@ -174,9 +172,7 @@ def test_a_wrong_part_and_a_small_part_are_refused(rig: Rig):
         ([{"PartNumber": n, "ETag": e} for n, e in zip((2, 1), etags, strict=True)], "InvalidPartOrder"),
     ):
         with pytest.raises(ClientError) as caught:
-            rig.s3.complete_multipart_upload(
-                Bucket="work", Key="k", UploadId=upload, MultipartUpload={"Parts": parts}
-            )
+            rig.s3.complete_multipart_upload(Bucket="work", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
         assert caught.value.response["Error"]["Code"] == code
     rig.s3.abort_multipart_upload(Bucket="work", Key="k", UploadId=upload)
     with pytest.raises(ClientError):
