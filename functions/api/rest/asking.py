@@ -12,6 +12,7 @@ from entrepot.adapters.system import LambdaDeadline
 from entrepot.errors import NotFoundError
 from entrepot.model.job import Job
 from entrepot.workflow.access import Caller
+from rest import bodies
 from rest.services import services
 from rest.telemetry import logger
 
@@ -39,6 +40,15 @@ def caller_of(router: APIGatewayRouter) -> Caller:
 def deadline_of(router: APIGatewayRouter) -> LambdaDeadline:
     """How long this request may still take."""
     return LambdaDeadline(router.lambda_context, MARGIN)
+
+
+def remember(router: APIGatewayRouter) -> None:
+    """Claims the request's idempotency key for a change that may be made again without harm.
+
+    Raises:
+        ConflictError: The key was used for something else.
+    """
+    bodies.once(router.current_event).claim(services().world.config, caller_of(router), "")
 
 
 def job_of(caller: Caller, job_id: str) -> Job:

@@ -11,7 +11,7 @@ from entrepot.model.contract import Contract, ContractHead, ContractVersion
 from entrepot.workflow.access import Right
 from entrepot.workflow.disclosure import Veil
 from rest import bodies
-from rest.asking import Cursor, PageLimit, caller_of, page_of
+from rest.asking import Cursor, PageLimit, caller_of, page_of, remember
 from rest.docs import describe
 from rest.gate import needs
 from rest.routing import new_router
@@ -129,6 +129,7 @@ def list_contract_versions(name: str, limit: PageLimit = 50, cursor: Cursor = ""
 @needs(Right.CONFIGURE)
 def approve_contract(name: str, body: Annotated[ApproveAsk, Body()]) -> ContractAnswer:
     """Approves a version; jobs that waited for it go on. Again changes nothing."""
+    remember(router)
     return ContractAnswer.of(*services().administration.approve_contract(caller_of(router), name, body.version))
 
 
@@ -136,6 +137,7 @@ def approve_contract(name: str, body: Annotated[ApproveAsk, Body()]) -> Contract
 @needs(Right.CONFIGURE)
 def pause_contract(name: str) -> ContractAnswer:
     """Holds new jobs. Again changes nothing."""
+    remember(router)
     return ContractAnswer.of(*services().administration.pause_contract(caller_of(router), name, paused=True))
 
 
@@ -143,6 +145,7 @@ def pause_contract(name: str) -> ContractAnswer:
 @needs(Right.CONFIGURE)
 def unpause_contract(name: str) -> ContractAnswer:
     """Lets jobs go on. Again changes nothing."""
+    remember(router)
     return ContractAnswer.of(*services().administration.pause_contract(caller_of(router), name, paused=False))
 
 

@@ -12,7 +12,7 @@ from entrepot.workflow import documents
 from entrepot.workflow.access import Right
 from entrepot.workflow.requests import Ask, Ticket
 from rest import bodies, forms
-from rest.asking import caller_of, deadline_of
+from rest.asking import caller_of, deadline_of, remember
 from rest.docs import describe
 from rest.gate import needs
 from rest.routing import new_router
@@ -119,6 +119,7 @@ def get_upload(upload_id: str) -> UploadAnswer:
 @needs(Right.SUBMIT)
 def complete_upload(upload_id: str, body: Annotated[CompleteAsk, Body()]) -> UploadAnswer:
     """Joins the parts; the file becomes a job."""
+    remember(router)
     parts = sorted((p.number, p.etag) for p in body.parts)
     if len({number for number, _ in parts}) != len(parts):
         raise UsageError("A part is there twice.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from entrepot.model.config import Schedule
 from entrepot.workflow.access import Right
 from rest import bodies
-from rest.asking import Cursor, PageLimit, caller_of, page_of
+from rest.asking import Cursor, PageLimit, caller_of, page_of, remember
 from rest.docs import describe
 from rest.gate import needs
 from rest.routing import new_router
@@ -103,6 +103,7 @@ def list_schedule_versions(name: str, limit: PageLimit = 50, cursor: Cursor = ""
 @needs(Right.CONFIGURE)
 def pause_schedule(name: str) -> ScheduleAnswer:
     """Stops firing. Again changes nothing."""
+    remember(router)
     return ScheduleAnswer.of(services().administration.pause_schedule(caller_of(router), name, paused=True))
 
 
@@ -110,4 +111,5 @@ def pause_schedule(name: str) -> ScheduleAnswer:
 @needs(Right.CONFIGURE)
 def unpause_schedule(name: str) -> ScheduleAnswer:
     """Lets it fire. Again changes nothing."""
+    remember(router)
     return ScheduleAnswer.of(services().administration.pause_schedule(caller_of(router), name, paused=False))

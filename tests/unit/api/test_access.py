@@ -190,6 +190,25 @@ def test_the_tenant_is_the_tokens_whatever_the_body_says(api: Api) -> None:
     assert "/south/x/upload-" in answer.json["upload"]["url"]
 
 
+@pytest.mark.capability("LOD4")
+@pytest.mark.parametrize(("method", "path"), [r for r in ALL if r[0] == "POST"])
+def test_a_key_that_was_used_for_something_else_is_a_conflict_everywhere(api: Api, method: str, path: str) -> None:
+    fill(api.world, "main", "theirs", actor="ada")
+    key = {"Idempotency-Key": "k1"}
+    first = api.post(
+        "/imports", role="steward", headers=key, json_body={"contract": "x", "upload": {"name": "a", "size": 1}}
+    )
+    assert first.status == 201
+    before = snapshot(api.world)
+    answer = call(api, method, path, "theirs" if "<" in path else "fresh", role="steward", headers=key)
+    if path == "/imports":
+        answer = api.post(
+            "/imports", role="steward", headers=key, json_body={"contract": "y", "upload": {"name": "a", "size": 1}}
+        )
+    assert (answer.status, answer.error["code"]) == (409, "conflict"), answer.text
+    assert snapshot(api.world) == before
+
+
 def snapshot(world: FakeApiWorld) -> dict[str, Any]:
     """All state, but for the books of idempotency keys and target tables."""
     config = {
