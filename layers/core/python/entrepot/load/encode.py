@@ -1,7 +1,7 @@
 """Record batches as COPY data: binary where proved exact, text otherwise.
 
 Both ways store the same values; `tests/contract/target` proves it type by type. Binary is about
-five times as fast (`docs/decisions/0203-copy-format.md`).
+five times as fast (`docs/decisions/copy-binary-where-proved.md`).
 """
 
 from __future__ import annotations

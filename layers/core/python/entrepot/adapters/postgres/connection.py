@@ -135,6 +135,8 @@ class ConnectionSettings:
             f"SET lock_timeout = '{int(self.lock_seconds)}s';"
             f"SET idle_in_transaction_session_timeout = '{int(self.idle_seconds)}s';"
             "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';"
+            # A waiter for a lock must see what its holder committed.
+            "SET default_transaction_isolation = 'read committed';"
             "SET bytea_output = 'hex'; SET extra_float_digits = 1; SET standard_conforming_strings = on;"
             # Rows that a policy hides would be missed in silence; this makes it an error.
             "SET row_security = off; SET client_min_messages = 'error'"

@@ -17,6 +17,9 @@ DECLARE
     v_chunks bigint;
     v_short text;
 BEGIN
+    IF to_regclass(p_spec->>'staging') IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'EN003', MESSAGE = 'Staging is gone since it was checked.';
+    END IF;
     EXECUTE 'SELECT count(*), coalesce(sum(read), 0), coalesce(sum(quarantined + refused), 0), '
         || 'coalesce(sum(duplicate), 0), coalesce(sum(staged), 0), '
         || 'min(chunk_id) FILTER (WHERE accepted <> staged + duplicate + refused OR read <> accepted + quarantined) '
