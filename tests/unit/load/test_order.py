@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.load.order import is_provable, key_facts, keys_differ
@@ -24,6 +24,7 @@ KEYS = {
 }
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_proof_is_never_wrong_and_found_for_ordered_files(data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from(sorted(KEYS)), min_size=1, max_size=2))
