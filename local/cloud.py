@@ -21,8 +21,8 @@ from local.template import cached_template, source_root
 
 if TYPE_CHECKING:
     from local.deploy import Deployment
-    from local.services.current import Services
     from local.postgres import EmbeddedPostgres
+    from local.services.current import Services
     from local.workers import Invocation
     from stacks.settings import Settings
 
@@ -411,7 +411,7 @@ class LocalCloud:
             return
         from local.watch import Watch
 
-        watch = Watch(self._watch, lambda key, path: self._drop(key, path))
+        watch = Watch(self._watch, self._drop)
         watch.start()
         self._undo.append(watch.stop)
 

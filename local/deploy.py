@@ -65,8 +65,8 @@ def deploy(template: Path, region: str) -> Deployment:
     """
     from moto.cloudformation.models import cloudformation_backends
     from moto.core.exceptions import ServiceException
-    from werkzeug.exceptions import HTTPException
     from moto.moto_api._internal import mock_random
+    from werkzeug.exceptions import HTTPException
 
     text = template.read_text(encoding="utf-8")
     body = json.loads(text)
@@ -157,7 +157,7 @@ def _stable_names(stack: str) -> Iterator[None]:
             _naming.reset(token)
 
     parsing.generate_resource_name = generate_stable
-    parsing.random_suffix = lambda: hashlib.sha256(_naming.get().encode()).hexdigest()[:12].upper()
+    parsing.random_suffix = hashlib.sha256(_naming.get().encode()).hexdigest()[:12].upper
     try:
         yield
     finally:

@@ -115,7 +115,7 @@ def read_service(state: Path = DEFAULT_STATE) -> dict[str, Any] | None:
 
 def _announce(cloud: LocalCloud, seconds: float) -> None:
     token = cloud.state / "token"
-    _write_private(token, cloud.issue_token("operator", "admin", ttl=SECONDS_OF_TOKEN))
+    _write_private(token, cloud.issue_token("operator", "engineer", ttl=SECONDS_OF_TOKEN))
     facts = {
         "api_url": cloud.api_url,
         "aws_url": cloud.aws_url,

@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from local.httpd import FileBody
 from local.state import Journal, StateDirectory
@@ -128,7 +128,7 @@ class BodyWriter:
         self._kept = True
         return Part(self._name, self._size, self._md5.hexdigest())
 
-    def __enter__(self) -> BodyWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

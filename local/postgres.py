@@ -79,9 +79,13 @@ class EmbeddedPostgres:
     def secret(self) -> dict[str, str | int]:
         """How to connect, as RDS words it in a secret."""
         return {
-            "engine": "postgres", "host": str(self.socket_folder), "port": 5432, "username": USER, "password": "trusted",
+            "engine": "postgres",
+            "host": str(self.socket_folder),
+            "port": 5432,
+            "username": USER,
+            "password": "trusted",
             "dbname": DATABASE,
-        }  # fmt: skip
+        }
 
     @property
     def pid(self) -> int:

@@ -427,10 +427,7 @@ class ObjectApi:
         number = request.query.get("partNumber", "")
         if not number.isdigit() or not 1 <= int(number) <= 10_000:
             raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive", 400)
-        if "HTTP_X_AMZ_COPY_SOURCE" in request.environ:
-            part = self._copy_range(request)
-        else:
-            part = self._receive(request)
+        part = self._copy_range(request) if "HTTP_X_AMZ_COPY_SOURCE" in request.environ else self._receive(request)
         self._store.put_part(upload, int(number), part)
         if "HTTP_X_AMZ_COPY_SOURCE" in request.environ:
             return _xml(

@@ -37,7 +37,8 @@ MAX_REQUEST_BYTES = 6_291_556
 KEPT_RECORDS = 100_000
 IDLE_SECONDS = 300.0
 PRELOAD = (
-    "json", "decimal", "zoneinfo", "logging.config", "pydantic", "pydantic_settings", "orjson", "boto3", "botocore.config",
+    "json", "decimal", "zoneinfo", "logging.config", "pydantic", "pydantic_settings", "orjson", "boto3",
+    "botocore.config",
     "aws_lambda_powertools", "aws_lambda_powertools.event_handler", "aws_lambda_powertools.utilities.parser",
     "aws_lambda_powertools.utilities.batch", "pyarrow", "pyarrow.csv", "pyarrow.compute", "pyarrow.ipc", "psycopg",
 )  # fmt: skip
@@ -195,7 +196,7 @@ class Nursery:
             if self._control:
                 # This is an orderly end, in which the database is stopped after the workers.
                 with contextlib.suppress(OSError):
-                    self._send({"do": "guard", "path": "", "token": ""})
+                    self._send({"do": "guard", "path": ""})
                 self._hang_up()
             if self._process:
                 try:
@@ -217,14 +218,13 @@ class Nursery:
         }
         # Its own session: Ctrl-C on the terminal reaches the cloud alone, which then ends the workers in order.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(script), str(theirs.fileno())],
+            [sys.executable, "-I", str(script), str(theirs.fileno()), str(self.guarded or ""), self.token],
             stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment, start_new_session=True,
         )  # fmt: skip
         theirs.close()
         self._control = ours
         self._reader = ours.makefile("rb")
         self._pending = 0
-        self._send({"do": "guard", "path": str(self.guarded or ""), "token": self.token})
         self._send({"do": "preload", "names": self._preload})
 
     def _hang_up(self) -> None:

@@ -7,7 +7,8 @@ share the memory of what they have in common.
 It also sees to it that nothing outlives the cloud. When the cloud's end of the socket closes, however the
 cloud died, it kills the workers and stops the database server it was asked to guard.
 
-Run as ``python -I zygote.py FD``. Orders and answers are lines of JSON; the order to fork carries the worker's
+Run as ``python -I zygote.py FD PID_FILE TOKEN``: the server to guard is the one whose id is in the file, if it has
+the token in its environment. Orders and answers are lines of JSON; the order to fork carries the worker's
 socket as a file descriptor.
 """
 
@@ -35,7 +36,8 @@ def _worker_module() -> Any:
     # Loaded by path: with this folder on sys.path its modules would hide the standard library's.
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
     spec = importlib.util.spec_from_file_location("entrepot_worker", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -87,11 +89,12 @@ def _has_token(pid: int, token: str) -> bool:
 class Zygote:
     """Carries out orders until the socket closes."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, guarded: str, token: str) -> None:
         self.control = control
         self.children: set[int] = set()
         self.statuses: dict[int, int] = {}
-        self.guarded = self.token = ""
+        self.guarded = guarded
+        self.token = token
         self.worker = _worker_module()
 
     def run(self) -> None:
@@ -102,7 +105,11 @@ class Zygote:
         buffer = b""
         fds: list[int] = []
         while True:
-            data, got, _, _ = socket.recv_fds(self.control, 65536, 4)
+            try:
+                data, got, _, _ = socket.recv_fds(self.control, 65536, 4)
+            except ConnectionError:
+                # The cloud died before it read all our answers.
+                break
             fds += got
             if not data:
                 break
@@ -126,7 +133,7 @@ class Zygote:
             self.reap()
             reply["status"] = self.statuses.pop(order["pid"], None)
         elif order["do"] == "guard":
-            self.guarded, self.token = order["path"], order["token"]
+            self.guarded = order["path"]
         # Orders of a cloud that is gone are still carried out: one may say what to leave running nowhere.
         with contextlib.suppress(OSError):
             self.control.sendall(json.dumps(reply).encode() + b"\n")
@@ -181,4 +188,4 @@ class Zygote:
 
 
 if __name__ == "__main__":
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
+    Zygote(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3]).run()

@@ -68,7 +68,7 @@ def short_name(function_name: str) -> str:
     """The name in a name or ARN, with or without a version or alias."""
     if function_name.startswith("arn:"):
         return function_name.split(":")[6]
-    return function_name.split(":")[0]
+    return function_name.split(":", maxsplit=1)[0]
 
 
 def install() -> None:

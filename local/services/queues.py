@@ -80,7 +80,7 @@ class LocalQueue(Queue):
         with self.condition:
             message_id = self._handles.get(receipt_handle)
             if message_id is None:
-                raise ReceiptHandleIsInvalid()
+                raise ReceiptHandleIsInvalid
             message = self.held.pop(message_id, None)
             if message is not None:
                 self.pending_messages.discard(message)
@@ -91,7 +91,7 @@ class LocalQueue(Queue):
         with self.condition:
             message = self.held.get(self._handles.get(receipt_handle, ""))
             if message is None:
-                raise ReceiptHandleIsInvalid()
+                raise ReceiptHandleIsInvalid
             message.visible_at = _now_ms() + seconds * 1000 - 1
             if seconds <= 0:
                 self.pending_messages.discard(message)

@@ -85,7 +85,7 @@ def test_a_killed_cloud_goes_on_where_it_was(hosts: list[Host], tmp_path: Path) 
             "object": {"key": "main/unknown/a.csv", "version-id": version, "size": head["ContentLength"]},
         },
     }
-    url = host.ready["names"]["intake_queue"]
+    url = host.ready["names"]["queue"]
     host.aws("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event))
     _drop(host, "queued", 6, "marker.csv")
     until(lambda: _count(host, "public.queued") == 6)

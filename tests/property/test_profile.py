@@ -55,7 +55,9 @@ def test_merging_does_not_depend_on_order_or_grouping(a: list, b: list, c: list)
     whole = merge_profiles([x, y, z])
     for other in ([z, y, x], [merge_profiles([x, y]), z], [x, merge_profiles([z, y])]):
         merged = merge_profiles(other)
-        assert merged.model_dump(exclude={"columns": {0: {"fits"}}}) == whole.model_dump(exclude={"columns": {0: {"fits"}}})
+        assert merged.model_dump(exclude={"columns": {0: {"fits"}}}) == whole.model_dump(
+            exclude={"columns": {0: {"fits"}}}
+        )
         assert set(merged.columns[0].fits or []) == set(whole.columns[0].fits or [])
     assert Profile.model_validate_json(whole.model_dump_json()) == whole
 
@@ -92,7 +94,7 @@ def test_what_is_written_is_detected_and_read_again(columns: list[list], delimit
     found = detect_source(lambda a, b: data[a:b], len(data), delimiter=delimiter)
     assert (found.encoding, found.dialect.header_rows, found.first_row) == ("utf-8", 1, 2)
     assert found.columns == header
-    assert round_trip(data, found) == [row for row in rows]
+    assert round_trip(data, found) == list(rows)
 
 
 def round_trip(data: bytes, found: Detection) -> list[list[str | None]]:

@@ -17,9 +17,6 @@ from entrepot.workflow.requests import safe_name
 from tests.unit.api.support import Api, FakeApiWorld, form, load_function
 
 SOURCE = "s3://partner-bucket/june.csv"
-FORCED = pytest.mark.xfail(
-    strict=False, reason="intake gives a forced upload a new attempt at each announcement of its object"
-)
 
 
 def jobs(world: FakeApiWorld, tenant: str = "main") -> list[Any]:
@@ -382,7 +379,7 @@ def test_a_form_is_a_job_whose_file_lies_in_the_inbox(api: Api) -> None:
     assert (info.metadata or {})["entrepot-upload"] in job["source"]["uri"]
 
 
-@pytest.mark.parametrize("options", ["{}", pytest.param('{"force": true}', marks=FORCED)])
+@pytest.mark.parametrize("options", ["{}", '{"force": true}'])
 @pytest.mark.parametrize("template", ["", "monthly"])
 def test_the_event_of_a_forms_object_finds_the_same_job(api: Api, options: str, template: str) -> None:
     """Both announce one object at one version: intake makes one job of it, whichever comes first."""

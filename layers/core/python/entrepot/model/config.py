@@ -69,6 +69,7 @@ class Upload(Stored):
     contract: str
     key: str
     actor: str = ""
+    origin: Literal["upload", "records"] = "upload"
     options: JobOptions = Field(default_factory=JobOptions)
     state: Literal["waiting", "received"] = "waiting"
     job_id: str = ""

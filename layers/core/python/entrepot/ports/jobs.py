@@ -142,6 +142,9 @@ class ConfigStore(Protocol):
     def put_schedule(self, version: ScheduleVersion) -> ScheduleVersion:
         """Stores the next version."""
 
+    def schedule_versions(self, tenant: str, name: str) -> list[ScheduleVersion]:
+        """All versions, oldest first."""
+
     def schedules(self, tenant: str) -> list[ScheduleVersion]:
         """The latest version of each schedule that is not deleted."""
 

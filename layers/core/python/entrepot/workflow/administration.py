@@ -31,18 +31,11 @@ _FOREVER = 100 * 365 * 86_400
 T = TypeVar("T")
 
 
-class ConfigBook(ConfigStore, Protocol):
-    """The configuration, with the history of schedules, too."""
-
-    def schedule_versions(self, tenant: str, name: str) -> list[ScheduleVersion]:
-        """All versions of a schedule, oldest first."""
-
-
 class Configured(Protocol):
     """The ports that administration touches."""
 
     @property
-    def config(self) -> ConfigBook:
+    def config(self) -> ConfigStore:
         """Contracts, templates, schedules."""
 
     @property

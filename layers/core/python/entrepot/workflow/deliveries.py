@@ -125,7 +125,10 @@ def _dropped(world: World, message: dict[str, Any]) -> tuple[Delivery | None, st
     upload = world.config.upload(tenant, upload_id) if upload_id else None
     if upload is None:
         return delivery, ""
-    return replace(delivery, origin="upload", actor=upload.actor, options=upload.options), upload_id
+    # However often its event comes, a forced upload is forced once.
+    attempt = 1 if upload.options.force else None
+    named = replace(delivery, origin=upload.origin, actor=upload.actor, options=upload.options, attempt=attempt)
+    return named, upload_id
 
 
 def _scheduled(world: World, message: dict[str, Any]) -> Delivery | None:

@@ -289,7 +289,9 @@ class Requests:
                     template=ask.template,
                 )
 
-    def _upload(self, caller: Caller, ask: Ask, name: str, origin: str, once: Once) -> tuple[Upload, bool]:
+    def _upload(
+        self, caller: Caller, ask: Ask, name: str, origin: Literal["upload", "records"], once: Once
+    ) -> tuple[Upload, bool]:
         """The stored upload of this request, and whether the request is the first of its kind."""
         claim = once.claim(self._world.config, caller, self._world.ids.new())
         known = None if claim.first else self._world.config.upload(caller.tenant, claim.result)
@@ -303,6 +305,7 @@ class Requests:
             contract=ask.contract,
             key="/".join([*folders, file]),
             actor=caller.actor,
+            origin=origin,
             options=ask.options,
             created_at=self._later(0),
             expires=int(self._world.clock.now().timestamp()) + UPLOAD_KEPT,
