@@ -66,8 +66,8 @@ def is_header(first: list[str], body: list[list[str]]) -> bool:
         votes += _vote(cell.strip(), values)
     if votes:
         return votes > 0
-    words = [c for c in first if c.strip()]
-    return bool(words) and not any(_kind(c.strip()) for c in words)
+    kinds = [(_kind(c.strip()), _YEAR.fullmatch(c.strip())) for c in first if c.strip()]
+    return any(not kind for kind, _ in kinds) and all(not kind or year for kind, year in kinds)
 
 
 def _vote(cell: str, values: list[str]) -> int:
@@ -78,7 +78,7 @@ def _vote(cell: str, values: list[str]) -> int:
     if common and count >= 0.8 * len(values):
         if _kind(cell) != common:
             return 1
-        return 0 if common == "number" and _YEAR.fullmatch(cell) else -2
+        return 0 if _YEAR.fullmatch(cell) and not all(map(_YEAR.fullmatch, values)) else -2
     if _kind(cell):
         return -1
     return -1 if values.count(cell) > 0.1 * len(values) and len(values) > 1 else 0

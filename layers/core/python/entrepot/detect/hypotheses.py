@@ -5,7 +5,6 @@ Cells are tried with the very casts that `validate` uses, so an inferred type re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -65,17 +64,22 @@ def hypotheses() -> Mapping[str, Caster]:
     return found
 
 
-_ANY = re.compile("")
-_SHAPES = {
-    "date": re.compile(r"(?=(?:.*[0-9]){3}).*[/.,\s-]"),
-    "datetime": re.compile(r"(?=(?:.*[0-9]){3}).*[/.,\s-]"),
-    "time": re.compile(r"[0-9].*:"),
-    "integer": re.compile("[0-9]"),
-    "float": re.compile("[0-9]"),
-    "uuid": re.compile("^.{30}"),
-    "json": re.compile(r"^\s*[\[{]"),
-}
-"""What the first cell at least looks like, or the hypothesis is not worth trying."""
+_LONGEST_MOMENT = 64
+"""No date or time is longer, however it is written."""
+
+
+def _worth_trying(kind: str, text: str) -> bool:
+    """Whether a text at least looks like a type, told without a cast."""
+    if kind in {"date", "datetime", "time"}:
+        if len(text) > _LONGEST_MOMENT:
+            return False
+        digits = sum(map(str.isdigit, text))
+        return digits >= 3 and (":" in text if kind == "time" else len(text.strip()) > digits)
+    if kind in {"integer", "float"}:
+        return any(map(str.isdigit, text))
+    if kind == "json":
+        return text.lstrip()[:1] in {"[", "{"}
+    return True
 
 
 def holding(texts: pa.Array) -> list[str]:
@@ -88,7 +92,7 @@ def holding(texts: pa.Array) -> list[str]:
     found: list[str] = []
     first = next((p for p in probes if p.strip()), "")
     for name, caster in hypotheses().items():
-        if not _SHAPES.get(name.partition(":")[0], _ANY).search(first):
+        if not _worth_trying(name.partition(":")[0], first):
             continue
         # Every whole number is a number; trying again would find nothing else.
         implied = name == "float" and "integer" in found

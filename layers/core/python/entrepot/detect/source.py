@@ -155,6 +155,8 @@ def _delimited(sample: _Sample, delimiter: str | None, hint: str) -> Detection:
     told = re.match(rb"sep=(.)\r?\n", sample.data)
     if told and delimiter is None:
         delimiter = told[1].decode("latin-1")
+    while b"\n" not in sample.data and b"\r" not in sample.data and sample.more():
+        pass  # a dialect cannot be told from part of a line
     guess, tried = find_dialect(sample.data, whole=sample.whole, delimiter=delimiter, hint=hint)
     doubts += _dialect_doubts(sample, guess, tried, delimiter)
     rows = _rows(sample, guess.dialect)
