@@ -70,7 +70,11 @@ def test_a_sqlstate_has_its_error(state: str, kind: type[EntrepotError]) -> None
 def test_every_error_the_driver_knows_is_one_of_ours() -> None:
     from psycopg import errors
 
-    states = {e.sqlstate for e in vars(errors).values() if isinstance(e, type) and isinstance(getattr(e, "sqlstate", None), str)}
+    states = {
+        e.sqlstate
+        for e in vars(errors).values()
+        if isinstance(e, type) and isinstance(getattr(e, "sqlstate", None), str)
+    }
     assert len(states) > 200, "the driver lists them all"
     for state in states:
         made = translate(lookup(state)("hush 42"), "testing")

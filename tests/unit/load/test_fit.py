@@ -116,6 +116,13 @@ def test_modes_that_are_not_there_yet_say_so(mode: Mode) -> None:
         fit(a_contract("id"), mode, mapped("id"), None)
 
 
+def test_more_columns_than_staging_can_hold_are_refused() -> None:
+    names = ["id", *(f"c{n}" for n in range(1598))]
+    with pytest.raises(TargetError, match="1599 fields"):
+        fit(a_contract(*names), Mode.UPSERT, mapped(*names), None)
+    assert fit(a_contract(*names), Mode.UPSERT, mapped(*names[:-1]), None).create_target
+
+
 def test_update_only_makes_no_table_and_needs_no_other_columns() -> None:
     with pytest.raises(TargetError, match=r"no table s\.t"):
         fit(a_contract("id"), Mode.UPDATE_ONLY, mapped("id"), None)

@@ -18,6 +18,9 @@ SUPPORTED = frozenset({Mode.APPEND, Mode.UPSERT, Mode.INSERT_ONLY, Mode.UPDATE_O
 KEYED = frozenset({Mode.UPSERT, Mode.INSERT_ONLY, Mode.UPDATE_ONLY})
 """Modes that look a row up by its key."""
 
+MAX_MAPPED = 1598
+"""PostgreSQL's 1,600 columns, less the two that staging adds."""
+
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index"}
 
 
@@ -59,6 +62,9 @@ def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: Tabl
         msg = f"Mode {mode.value} is not supported by this version of Entrepot."
         raise TargetError(msg, hint=f"Use one of {', '.join(sorted(m.value for m in SUPPORTED))}.", mode=mode.value)
     fields = [m.field for m in mapping]
+    if len(fields) > MAX_MAPPED:
+        msg = f"{len(fields)} fields are mapped, and PostgreSQL can stage {MAX_MAPPED} columns."
+        raise TargetError(msg, hint="Map fewer columns.", fields=len(fields))
     missing_key = [k for k in contract.key if k not in fields]
     if missing_key:
         msg = f"The key field {missing_key[0]!r} is not mapped to any column of the source."

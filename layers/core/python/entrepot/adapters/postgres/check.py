@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from entrepot.adapters.postgres import catalog
 from entrepot.adapters.postgres.staging import LOCK, staging
@@ -35,8 +36,7 @@ def check(session: Session, spec: LoadSpec, settings: dict[str, str]) -> CheckRe
     spec = spec.model_copy(update={"staging_table": spec.staging_table or staging_name(spec.tenant, spec.job_id)})
     with session.transaction():
         session.execute(LOCK, (spec.tenant, spec.job_id))
-        for name, value in settings.items():
-            session.execute("SELECT set_config(%s, %s, true)", (name, value))
+        session.execute("SELECT set_config(key, value, true) FROM jsonb_each_text(%s)", (Jsonb(settings),))
         if not catalog.relation_exists(session, STAGING_SCHEMA, spec.staging_table):
             msg = f"Staging of job {spec.job_id} is gone."
             raise IntegrityError(msg, job_id=spec.job_id)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import PGconn, Ping
+from psycopg.pq import PGconn, Ping, TransactionStatus
 
 from entrepot.adapters.postgres.errors import database_errors
 from entrepot.errors import ConfigurationError, ThrottledError
@@ -218,6 +218,21 @@ class Database:
                 self._used = time.monotonic()
                 if connection.closed or connection.broken:
                     self._connection = None
+
+    def take(self) -> Connection[tuple[Any, ...]]:
+        """The kept connection, which is the caller's from now on; the next use opens another."""
+        with self._lock:
+            connection, self._connection = self._ready(), None
+            return connection
+
+    def give_back(self, connection: Connection[tuple[Any, ...]]) -> None:
+        """Keeps a connection that was taken, if it is sound and none has been opened meanwhile."""
+        with self._lock:
+            idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+            if idle and self._connection is None:
+                self._connection, self._used = connection, time.monotonic()
+            elif connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                connection.close()
 
     def _ready(self) -> Connection[tuple[Any, ...]]:
         connection = self._connection

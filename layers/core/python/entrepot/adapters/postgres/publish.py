@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.json import Jsonb
 
 from entrepot.adapters.postgres import catalog, receipts
@@ -26,7 +26,7 @@ _LONGEST_POLL = 1.0
 
 
 class Publisher:
-    """Starts and awaits publishes. Each runs on a connection of its own, which is never cancelled."""
+    """Starts and awaits publishes. Each has its connection to itself, and is never cancelled."""
 
     def __init__(self, database: Database, settings: dict[str, str]) -> None:
         self._database = database
@@ -50,7 +50,7 @@ class Publisher:
         return self._await_own(job, until)
 
     def _start(self, spec: LoadSpec, draft: Receipt) -> None:
-        connection = self._database.open()
+        connection = self._database.take()
         try:
             with database_errors("preparing publish", connection):
                 _store_spec(connection, spec, draft, self._settings)
@@ -80,8 +80,7 @@ class Publisher:
         finally:
             if ended:
                 del self._running[job]
-                if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
-                    connection.close()
+                self._database.give_back(connection)
         with self._database.use("reading the receipt") as session:
             done = receipts.receipt(session, *job)
             if done is None:

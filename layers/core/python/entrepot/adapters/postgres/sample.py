@@ -1,4 +1,4 @@
-"""The first rows of a job, copied as they will be and read back.
+"""A few rows of each chunk, read back as they were stored.
 
 Binary COPY stores what it is given, so the table of types in `entrepot.load.types` is the promise and
 this is the proof: encoder, wire format and server agree on these very columns.
@@ -16,50 +16,73 @@ from psycopg import Connection
 from psycopg.types.string import TextLoader
 
 from entrepot.errors import IntegrityError
-from entrepot.load.encode import CopyColumn, encode
-from entrepot.load.names import column_list
+from entrepot.load.encode import ROW_FIELD, CopyColumn
+from entrepot.load.names import CHUNK_COLUMN, ROW_COLUMN, column_list
 from entrepot.load.types import How
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS = 3
+
+
+def end_of(session: Connection[Any], staging: str) -> int:
+    """The last block of a table before a COPY: new rows are there or behind it."""
+    row = session.execute(
+        "SELECT greatest(pg_relation_size(%s) / current_setting('block_size')::bigint - 1, 0)", (staging,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
 
 def compare_sample(
-    session: Connection[Any], staging: str, names: str, plan: Sequence[CopyColumn], rows: pa.RecordBatch
+    session: Connection[Any],
+    staging: str,
+    end: int,
+    *,
+    chunk: int,
+    plan: Sequence[CopyColumn],
+    rows: Sequence[pa.RecordBatch],
 ) -> None:
-    """Copies a few rows into a temporary twin of staging and compares what is there.
+    """Reads a few rows of a chunk that was just copied and compares them with what was sent.
 
     Args:
-        session: A connection inside a transaction.
+        session: A connection inside the COPY's transaction.
         staging: Quoted, qualified name of staging.
-        names: The COPY's column list.
-        plan: How each column is encoded.
-        rows: The sample.
+        end: What `end_of` said before the COPY.
+        chunk: The chunk's number.
+        plan: How each column was encoded.
+        rows: The chunk's rows.
 
     Raises:
         IntegrityError: A column came back different; it is named, the values are not.
     """
-    twin = "pg_temp.entrepot_sample"
-    session.execute(f"CREATE TEMPORARY TABLE entrepot_sample (LIKE {staging}) ON COMMIT DROP".encode())
-    with session.cursor() as cursor, cursor.copy(f"COPY {twin} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
-        for data in encode([rows], plan, 0, binary=True):
-            copy.write(data)
-    wanted = column_list(c.column for c in plan)
+    names = column_list([ROW_COLUMN, *(c.column for c in plan)])
+    query = f"SELECT {names} FROM {staging} WHERE ctid >= '({end},0)' AND {CHUNK_COLUMN} = {chunk} LIMIT {ROWS}"  # noqa: S608
     with session.cursor() as cursor:
         for json_type in ("json", "jsonb"):
             # As text: parsed, JSON's null could not be told from no value.
             cursor.adapters.register_loader(json_type, TextLoader)
-        stored = cursor.execute(f"SELECT {wanted} FROM {twin} ORDER BY ctid".encode()).fetchall()  # noqa: S608
-    session.execute("DROP TABLE pg_temp.entrepot_sample")
-    sent = [rows.column(c.field).to_pylist() for c in plan]
-    for place, column in enumerate(plan):
-        for row, line in enumerate(stored):
-            if not _same(sent[place][row], line[place], column.how):
+        stored = cursor.execute(query.encode()).fetchall()
+    if not stored:
+        msg = "No row of the chunk was found where it was copied."
+        raise IntegrityError(msg, chunk=chunk)
+    for line in stored:
+        batch, place = _find(rows, line[0])
+        for column, value in zip(plan, line[1:], strict=True):
+            if not _same(batch.column(column.field)[place].as_py(), value, column.how):
                 msg = f"Column {column.column!r} did not come back from the database as it was sent."
                 raise IntegrityError(msg, column=column.column)
-    if len(stored) != rows.num_rows:
-        msg = "The sample's rows did not all come back from the database."
-        raise IntegrityError(msg)
+
+
+def _find(rows: Sequence[pa.RecordBatch], number: int) -> tuple[pa.RecordBatch, int]:
+    import pyarrow.compute as pc
+
+    for batch in rows:
+        place = pc.index(batch.column(ROW_FIELD), number).as_py()
+        if place >= 0:
+            return batch, int(place)
+    msg = "A row came back from the database that was not sent."
+    raise IntegrityError(msg, row=number)
 
 
 def _same(sent: Any, stored: Any, how: How) -> bool:

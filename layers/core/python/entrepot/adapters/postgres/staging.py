@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from entrepot.adapters.postgres import catalog
-from entrepot.adapters.postgres.sample import compare_sample
+from entrepot.adapters.postgres.sample import compare_sample, end_of
 from entrepot.errors import FatalError, IntegrityError, RetriableError, TargetError
 from entrepot.load.ddl import checked_type, create_staging, read_comment
 from entrepot.load.encode import encode, is_binary, plan_columns
@@ -41,6 +41,9 @@ Session = Connection[Any]
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('entrepot staging ' || %s || '/' || %s, 0))"
 """Held while a job's staging is made, checked or dropped."""
 
+_NO_WAIT = "SET LOCAL synchronous_commit = off"
+"""For what can be done again: no need to wait until the disk has it."""
+
 
 def staging(spec: LoadSpec) -> str:
     """The job's staging table, quoted and qualified."""
@@ -53,6 +56,7 @@ def prepare(session: Session, spec: LoadSpec) -> LoadSpec:
     if catalog.relation_exists(session, STAGING_SCHEMA, named.staging_table):
         return named
     with session.transaction():
+        session.execute(_NO_WAIT)
         session.execute(LOCK, (spec.tenant, spec.job_id))
         if not catalog.relation_exists(session, STAGING_SCHEMA, named.staging_table):
             # A ledger that survived its staging (a job started anew) would vouch for nothing.
@@ -98,11 +102,10 @@ def _check_schema(session: Session, spec: LoadSpec) -> None:
 
 
 class Loader:
-    """Copies chunks into staging. Keeps what it proved of a job's column types."""
+    """Copies chunks into staging, in binary where that is proved exact and not forbidden."""
 
     def __init__(self, *, binary: bool = True) -> None:
         self._binary = binary
-        self._sampled: set[tuple[str, str]] = set()
 
     def load(self, session: Session, spec: LoadSpec, counts: ChunkCounts, batches: Iterable[pa.RecordBatch]) -> bool:
         """Ledger row first, then COPY, in one transaction; False when the chunk was there already."""
@@ -144,9 +147,7 @@ class Loader:
         binary = self._binary and is_binary(plan)
         names = column_list([*(c.name for c in spec.columns), ROW_COLUMN, CHUNK_COLUMN])
         form = "(FORMAT binary)" if binary else "(FORMAT csv)"
-        if binary and (spec.tenant, spec.job_id) not in self._sampled:
-            compare_sample(session, staging(spec), names, plan, rows[0].slice(0, 3))
-            self._sampled.add((spec.tenant, spec.job_id))
+        end = end_of(session, staging(spec)) if binary else 0
         with session.cursor() as cursor:
             with cursor.copy(f"COPY {staging(spec)} ({names}) FROM STDIN {form}".encode()) as copy:
                 for data in encode(rows, plan, chunk, binary=binary):
@@ -154,6 +155,8 @@ class Loader:
             if cursor.rowcount != arrived:
                 msg = f"{arrived} rows were sent to staging, and {cursor.rowcount} arrived."
                 raise IntegrityError(msg, job_id=spec.job_id)
+        if binary:
+            compare_sample(session, staging(spec), end, chunk=chunk, plan=plan, rows=rows)
         facts = _facts(spec, rows, types)
         if facts:
             session.execute(
@@ -234,6 +237,7 @@ def drop(session: Session, tenant: str, job_id: str) -> None:
     """Drops a job's staging, refused rows, ledger and publish spec; no error when gone."""
     name = staging_name(tenant, job_id)
     with session.transaction():
+        session.execute(_NO_WAIT)
         session.execute(LOCK, (tenant, job_id))
         for table in (name, refused_name(name)):
             session.execute(f"DROP TABLE IF EXISTS {qualified(STAGING_SCHEMA, table)}".encode())
