@@ -121,7 +121,10 @@ class EmbeddedPostgres:
     # -- inside
 
     def _launch(self) -> None:
+        # Nobody runs on this data any more, but PostgreSQL takes a dead server that its parent has not yet
+        # reaped for a living one.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        (self.socket_folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
         options = [item for name, value in self._settings.items() for item in ("-c", f"{name}={value}")]
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:

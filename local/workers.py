@@ -412,8 +412,8 @@ class WorkerPool:
                 assert worker is not None
                 cold = True
             elif worker.fingerprint != fingerprint or _is_closed(worker.connection):
-                # Its configuration changed, or it died while idle: Lambda would start another environment too.
-                worker.kill()
+                # Its configuration changed, or it died while idle: Lambda would start another environment too. It
+                # ends by its closed socket; its id may be somebody else's already.
                 worker.close()
                 continue
             else:
