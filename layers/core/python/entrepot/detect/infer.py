@@ -129,11 +129,15 @@ def _moment(word: str, formats: list[str]) -> Inferred:
     """One format, ISO before all; two readings of the same cells stay open."""
     if "iso" in formats:
         return Inferred(word, ["iso"])
-    swapped = {f.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m") for f in formats} & set(formats)
-    if swapped:
+    if any(_swapped(f) != f and _swapped(f) in formats for f in formats):
         why = "kept as text: every date can be read with the day first or with the month first. State the order."
         return Inferred("string", doubts=[why])
     return Inferred(word, formats[:1])
+
+
+def _swapped(pattern: str) -> str:
+    """A pattern with day and month the other way round."""
+    return pattern.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
 
 
 def _both_sides(column: ColumnProfile) -> bool:

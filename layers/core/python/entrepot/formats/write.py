@@ -27,7 +27,7 @@ def delimited_lines(
     Args:
         rows: Cell texts.
         delimiter: One character.
-        quote: One character; without quotes, cells that would need them get an escape or a blank.
+        quote: One character; without quotes, what would need them is escaped or becomes a blank.
         escape: Equals ``quote`` when quotes are doubled.
         line_end: Written behind every row.
         encoding: Characters that it lacks are written as XML references.
@@ -37,16 +37,16 @@ def delimited_lines(
     writer = csv.writer(
         out,
         delimiter=delimiter,
-        quotechar=quote or '"',
+        quotechar=quote,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         doublequote=doubled,
-        escapechar=None if doubled and quote else escape if not doubled else "\\",
+        escapechar=None if doubled else escape,
         lineterminator=line_end,
     )
     if quote:
         writer.writerows(rows)
     else:
-        bare = re.compile(f'[{re.escape(delimiter)}\r\n"\\\\]' if doubled else "[\r\n]")
+        bare = re.compile(f"[{re.escape(delimiter)}\r\n]" if doubled else "[\r\n]")
         writer.writerows([None if c is None else bare.sub(" ", c) for c in row] for row in rows)
     return out.getvalue().encode(encoding, "xmlcharrefreplace")
 

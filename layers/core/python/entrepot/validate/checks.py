@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ContractError
-from entrepot.model.contract import FieldSpec, Range
+from entrepot.model.contract import FieldSpec, Range, decimal_parts
 from entrepot.validate.casts.base import Caster, RefusedValueError
+from entrepot.validate.casts.numbers import NumberStyle, decimal_text
 from entrepot.validate.known import known_format
 from entrepot.validate.types import canonical
 
@@ -76,47 +78,49 @@ def value_of(field: FieldSpec, text: str, plain: Caster, what: str) -> Any:
 
 
 def _range(field: FieldSpec, bounds: Range, plain: Caster) -> list[Check]:
-    import pyarrow.compute as pc
-
     words = f"{'(' if bounds.min_open else '['}{bounds.min or ''}, {bounds.max or ''}{')' if bounds.max_open else ']'}"
     sides = (
-        ("too_small", bounds.min, pc.less_equal if bounds.min_open else pc.less),
-        ("too_large", bounds.max, pc.greater_equal if bounds.max_open else pc.greater),
+        ("too_small", bounds.min, "less_equal" if bounds.min_open else "less"),
+        ("too_large", bounds.max, "greater_equal" if bounds.max_open else "greater"),
     )
     found = []
     for code, text, compare in sides:
         if text is not None:
-            bound = value_of(field, text, plain, "the bound")
-            if field.type == "decimal":
-                found.append(
-                    Check(code, partial(_compare_text, code=code, bound=bound, bounds=bounds), _told(range=words))
-                )
-            else:
-                found.append(Check(code, partial(_compare, compare=compare, bound=bound), _told(range=words)))
+            bound = value_of(field, text, _unbounded(plain, field), "the bound")
+            found.append(Check(code, partial(_compare, compare=compare, bound=bound), _told(range=words)))
     return found
 
 
-def _compare(values: pa.Array, _texts: pa.Array, *, compare: Callable[..., pa.Array], bound: Any) -> pa.Array:
-    import pyarrow as pa
+def _unbounded(plain: Caster, field: FieldSpec) -> Caster:
+    """A decimal's bound may have more digits than the values that it bounds."""
+    if field.type != "decimal" and not decimal_parts(field.type):
+        return plain
+    text = decimal_text(0, 0, NumberStyle())
+    return replace(text, one=lambda written: Decimal(text.one(written)))
 
+
+_OPERATORS = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+}
+
+
+def _compare(values: pa.Array, _texts: pa.Array, *, compare: str, bound: Any) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not isinstance(bound, Decimal):
+        return pc.call_function(compare, [values, pa.scalar(bound, values.type)])
     if pa.types.is_decimal(values.type):
-        return compare(values, pa.scalar(bound))
-    return compare(values, pa.scalar(bound, values.type))
-
-
-def _compare_text(values: pa.Array, _texts: pa.Array, *, code: str, bound: str, bounds: Range) -> pa.Array:
-    """Decimals of any length are texts: compared one by one, exactly."""
-    from decimal import Decimal
-
-    import pyarrow as pa
-
-    limit = Decimal(bound)
-    compare: Callable[[Decimal, Decimal], bool]
-    if code == "too_small":
-        compare = operator.le if bounds.min_open else operator.lt
-    else:
-        compare = operator.ge if bounds.max_open else operator.gt
-    return pa.array([text is not None and compare(Decimal(text), limit) for text in values.to_pylist()], pa.bool_())
+        try:
+            return pc.call_function(compare, [values, pa.scalar(bound)])
+        except pa.ArrowInvalid:  # no Arrow decimal has the digits of both
+            pass
+    wrong = _OPERATORS[compare]
+    cells = (None if v is None else Decimal(v) for v in values.to_pylist())
+    return pa.array([c is not None and wrong(c, bound) for c in cells], pa.bool_())
 
 
 def _told(**facts: object) -> Facts:

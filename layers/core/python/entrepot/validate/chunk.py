@@ -16,6 +16,9 @@ from entrepot.validate.field import FieldCheck
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROW_COLUMN = "_row"
+"""Column of the batches that carries the row number."""
+
 MAX_FINDINGS = 20
 """Findings kept of one row; a row that is wrong throughout needs no more."""
 
@@ -75,6 +78,10 @@ def field_checks(spec: LoadSpec) -> list[FieldCheck]:
     pg_types = {c.field: c.pg_type for c in spec.columns}
     fields = {f.name: f for f in spec.contract.fields}
     found = []
+    if ROW_COLUMN in fields:
+        raise ContractError(
+            f"A field cannot be called {ROW_COLUMN!r}.", hint="Rename it; the row number has that name."
+        )
     for mapped in spec.mapping:
         if mapped.field not in fields:
             raise ContractError(f"Contract {spec.contract.name!r} has no field {mapped.field!r}.", field=mapped.field)
@@ -101,7 +108,7 @@ def _accepted(
     import numpy as np
     import pyarrow as pa
 
-    table = pa.table([*columns, pa.array(parsed.rows, pa.int64())], names=[*names, "_row"])
+    table = pa.table([*columns, pa.array(parsed.rows, pa.int64())], names=[*names, ROW_COLUMN])
     if not wrong:
         return table
     keep = np.ones(len(parsed.rows), dtype=bool)

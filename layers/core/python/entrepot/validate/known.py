@@ -56,7 +56,7 @@ def _matching(pattern: str) -> Callable[[str], bool]:
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _is_email = _matching(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 _is_hostname = _matching(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_is_phone = _matching(r"(?:\+|00)?[0-9](?:[ .()/-]{0,2}[0-9]){5,14}")
+_is_phone = _matching(r"(?:\+|00)?\(?[0-9](?:[ .()/-]{0,2}[0-9]){5,14}")
 _is_e164 = _matching(r"\+[1-9][0-9]{6,14}")
 
 

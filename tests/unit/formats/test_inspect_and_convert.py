@@ -1,0 +1,105 @@
+"""`entrepot.inspect` and `entrepot.convert` on files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import entrepot
+from entrepot.errors import NotFoundError, SourceError, UsageError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    path.write_bytes('\ufeffname;born;note\r\nZoë;2001-02-03;"a;b\r\n""c"""\r\n=x;1999-12-31;\r\n'.encode())
+    return path
+
+
+def test_inspect_says_what_the_file_is(file: Path) -> None:
+    found = entrepot.inspect(file)
+    assert (found.format, found.encoding, found.rows) == ("csv", "utf-8-sig", 2)
+    assert found.dialect is not None
+    assert (found.dialect.delimiter, found.dialect.quote, found.dialect.escape, found.dialect.header_rows) == (
+        ";",
+        '"',
+        '"',
+        1,
+    )
+    assert [(c.name, c.type) for c in found.columns] == [("name", "string"), ("born", "date"), ("note", "string")]
+    assert found.tables[0].columns == found.columns
+    assert (found.tables[0].name, found.tables[0].rows) == ("people", 2)
+
+
+def test_convert_keeps_every_cell(file: Path, tmp_path: Path) -> None:
+    done = entrepot.convert(file, tmp_path / "out.csv")
+    assert (
+        tmp_path / "out.csv"
+    ).read_bytes() == 'name,born,note\nZoë,2001-02-03,"a;b\r\n""c"""\n=x,1999-12-31,\n'.encode()
+    assert (done.rows, done.format, done.bytes) == (2, "csv", (tmp_path / "out.csv").stat().st_size)
+    entrepot.convert(file, tmp_path / "out.tsv")
+    entrepot.convert(tmp_path / "out.tsv", tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1257", "shift_jis"])
+def test_other_encodings_come_out_as_utf8(tmp_path: Path, encoding: str) -> None:
+    text = (
+        "名前,年\n太郎,1\n花子さん,2\n" * 20 if encoding == "shift_jis" else "vardas,n\nŠarūnas Žąsytė,1\nEglė,2\n" * 20
+    )
+    (tmp_path / "in.csv").write_bytes(text.encode(encoding))
+    entrepot.convert(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == text
+
+
+def test_a_header_is_kept_as_it_is_and_none_is_invented(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,,a\n1,2,3\n")
+    entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_bytes() == b"a,,a\n1,2,3\n"
+    (tmp_path / "a.csv").write_bytes(b"1,x\n2,y\n")
+    entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_bytes() == b"1,x\n2,y\n"
+
+
+def test_a_row_that_cannot_be_read_leaves_no_file_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n3\n")
+    with pytest.raises(SourceError, match="Row 3"):
+        entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv"]
+    assert "1 rows cannot be read" in entrepot.inspect(tmp_path / "a.csv").doubts[-1]
+
+
+def test_what_cannot_be_done_is_said(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        entrepot.inspect(tmp_path / "nope.csv")
+    with pytest.raises(UsageError, match="folder"):
+        entrepot.inspect(tmp_path)
+    with pytest.raises(UsageError, match="docx"):
+        entrepot.convert(file, tmp_path / "x.docx")
+    with pytest.raises(UsageError, match="no table"):
+        entrepot.convert(file, tmp_path / "x.csv", table="other")
+
+
+def test_a_file_with_a_header_alone_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n")
+    found = entrepot.inspect(tmp_path / "a.csv")
+    assert (found.rows, [c.type for c in found.columns]) == (0, ["string", "string"])
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_importing_a_step_loads_no_more_than_it_needs() -> None:
+    root = str(Path(entrepot.__file__).parents[1])
+    base = f"sys.path.insert(0, {root!r})"
+    assert not {"pyarrow", "numpy", "pydantic"} & loaded_by(f"{base}; import entrepot")
+    assert not {"pyarrow", "re2", "charset_normalizer"} & loaded_by(f"{base}; import entrepot.detect, entrepot.mapping")
+    assert not {"pyarrow", "re2"} & loaded_by(f"{base}; import entrepot.formats.split, entrepot.validate.catalogue")
+    assert not {"pyarrow.csv", "pyarrow.compute"} & loaded_by(
+        f"{base}; import entrepot.validate, entrepot.detect.profile"
+    )
