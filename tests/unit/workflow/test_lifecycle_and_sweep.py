@@ -136,3 +136,30 @@ def test_thresholds_hold_over_the_whole_file(limits: dict[str, Any], refused: in
 
     contract = any_contract(thresholds=limits)
     assert (verdict(contract, Tally(read=read, quarantined=refused)) == "") is passes
+
+
+def test_a_leg_that_begins_while_publish_runs_goes_straight_to_publish(world: Any) -> None:
+    """As after a crash of everything between the call of publish and the job item's last write."""
+    from entrepot.model.job import Step
+    from entrepot.model.steps import StepInput
+    from entrepot.workflow.check import check
+    from entrepot.workflow.detect import detect
+    from entrepot.workflow.gate import gate
+    from entrepot.workflow.mapping import map_source
+    from entrepot.workflow.split import split
+    from tests.fakes.world import FakeDeadline
+
+    done = [Step.DETECT, Step.SPLIT, Step.MAP, Step.CHECK, Step.GATE]
+    job = _put(world, JobState.PUBLISHING, done=done, chunks_key="chunks.json", contract_version=1)
+    job = Lifecycle(world).restart(job)
+    assert job is not None
+    step = StepInput(tenant="main", job_id=job.job_id, leg=job.leg)
+    answers = [
+        detect(world, step),
+        split(world, step, FakeDeadline()),
+        map_source(world, step),
+        check(world, step, FakeDeadline()),
+        gate(world, step),
+    ]
+    assert [a.outcome for a in answers] == ["next"] * 5
+    assert world.jobs.get("main", job.job_id).state is JobState.PUBLISHING

@@ -35,7 +35,8 @@ def map_source(world: World, step: StepInput) -> StepOutput:
             if mapped is None:
                 return answer(step, "stop")
             job = mapped
-        if enter(world, job, JobState.LOADING) is None:
+        # A leg that begins while publish runs must not take the job back to loading.
+        if job.state is not JobState.PUBLISHING and enter(world, job, JobState.LOADING) is None:
             return answer(step, "stop")
     except (SourceError, TargetError) as error:
         end(world, job, JobState.REFUSED, error=error_info(error, Step.MAP))
