@@ -7,16 +7,18 @@ for being slow.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 from rich.console import Console
+from rich.markup import escape
 
 from bench import corpora, data, micro, others, report, spike, sql, table
 from bench.ours import Bench, Import
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures what the command line asks for, prints tables, writes JSON to bench/results/."""
     options = _options(arguments)
     console = Console(width=None if sys.stdout.isatty() else 130)
-    results: dict[str, Any] = {"machine": report.machine(), "imports": [], "peers": {}, "spike": {}}
+    results: dict[str, Any] = {"machine": report.machine(), "imports": [], "peers": {}, "spike": {}, "notes": []}
     files = {scale: data.lineitem(scale) for scale in options.scales}
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-") as folder:
         if "micro" in options.parts:
@@ -42,13 +44,24 @@ def main(arguments: list[str] | None = None) -> int:
             _measure(options, cloud, files, results, console)
     if "spike" in options.parts:
         console.print("the bare spike …")
-        seconds = spike.run(list(files.values()))
-        results["spike"] = dict(zip(files, seconds, strict=True)) if seconds else {}
+        with _noted(results, console):
+            seconds = spike.run(list(files.values()))
+            results["spike"] = dict(zip(files, seconds, strict=True)) if seconds else {}
     console.print()
     report.show(results, console)
     path = report.save(results)
     console.print(f"[dim]written to {path.relative_to(data.ROOT)}[/]")
     return 0
+
+
+@contextlib.contextmanager
+def _noted(results: dict[str, Any], out: Console) -> Iterator[None]:
+    """What fails beside Entrepot is noted in the results, and the rest goes on."""
+    try:
+        yield
+    except RuntimeError as error:
+        results["notes"].append(str(error))
+        out.print(f"[yellow]{escape(str(error))}[/]")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -87,7 +100,10 @@ def _measure(
         if "peers" in options.parts:
             out.print(f"peers, scale {scale} …")
             rows = _count(path)
-            results["peers"][scale] = [asdict(peer) for peer in others.run(cloud.dsn, path, rows)]
+            results["peers"][scale] = []
+            for program in others.PEERS:
+                with _noted(results, out):
+                    results["peers"][scale].append(asdict(others.run(cloud.dsn, path, rows, program)))
     if "corpora" in options.parts:
         results["corpora"] = corpora.run(bench.client, cloud)
 

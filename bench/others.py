@@ -52,29 +52,29 @@ PEERS: Final = (
 )
 
 
-def run(dsn: str, path: Path, rows: int, *, timeout: float = 900) -> list[Peer]:
-    """Times every peer on a file.
+def run(dsn: str, path: Path, rows: int, program: Program, *, timeout: float = 900) -> Peer:
+    """Times a peer on a file.
 
     Args:
         dsn: Of the database, as a URI.
         path: The file.
         rows: How many data rows it has.
-        timeout: Seconds after which a peer is given up.
+        program: The peer.
+        timeout: Seconds after which it is given up.
 
     Raises:
-        RuntimeError: A peer failed or loaded another number of rows.
+        RuntimeError: It failed, took too long, or loaded another number of rows.
     """
-    return [_run(dsn, path, rows, timeout, program) for program in PEERS]
-
-
-def _run(dsn: str, path: Path, rows: int, timeout: float, program: Program) -> Peer:
     limit = program.most_rows
     wanted = rows if limit is None else min(rows, limit)
     arguments = [str(path), dsn, *([] if limit is None else [str(wanted)])]
-    done = subprocess.run(
-        [peers_python(), _FOLDER / program.script, *arguments],
-        capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [peers_python(), _FOLDER / program.script, *arguments],
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{program.name} took more than {timeout:.0f} s") from None
     if done.returncode:
         raise RuntimeError(f"{program.name} failed: {done.stderr[-2000:]}")
     answer = json.loads(done.stdout.splitlines()[-1])
