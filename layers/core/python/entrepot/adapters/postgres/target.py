@@ -146,6 +146,13 @@ class PostgresTarget:
             names = [c.name for c in cursor.description or ()]
             return names, [list(row) for row in cursor]
 
+    def empty(self, schema: str, table: str) -> int:
+        """Deletes all rows of a table; how many."""
+        query = sql.SQL("DELETE FROM {}").format(sql.Identifier(schema, table))
+        with self._database.use("emptying a table") as session:
+            _check_exists(session, schema, table)
+            return session.execute(query).rowcount
+
     def count(self, schema: str, table: str) -> int:
         """``count(*)`` of a table."""
         query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
