@@ -100,6 +100,28 @@ def test_binary_and_text_store_the_same_values(migrated: str, db: psycopg.Connec
         target.close()
 
 
+def test_times_are_rounded_to_the_columns_precision(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    db.execute(f"CREATE TABLE {schema}.people (id timestamp(0) PRIMARY KEY, t time(1), z timestamp(3) with time zone)")
+    fields = [{"name": "id", "type": "datetime"}, {"name": "t", "type": "time"}, {"name": "z", "type": "datetime"}]
+    spec = a_spec(target, a_contract(schema, fields=fields))
+    late = dt.datetime(9999, 12, 31, 23, 59, 59, 999_999)
+    rows = [
+        (dt.datetime(2020, 1, 1, 0, 0, 0, 400_000), dt.time(1, 2, 3, 160_000), late),
+        (dt.datetime(2020, 1, 1, 0, 0, 0, 300_000), dt.time(23, 59, 59, 999_999), None),
+        (late, None, None),
+    ]
+    batch = a_batch(spec, rows)
+    instants = batch.column("z").cast(pa.timestamp("us", "UTC"))
+    batch = batch.set_column(2, pa.field("z", instants.type), instants)
+    assert target.load(spec, ChunkCounts("000000", 3, 3, 0), [batch])
+    assert target.check(spec).duplicate == 1, "two times became one key"
+    publish(target, spec)
+    stored = db.execute(f"SELECT id::text, t::text FROM {schema}.people ORDER BY 1").fetchall()
+    assert stored == [("10000-01-01 00:00:00", None), ("2020-01-01 00:00:00", "24:00:00")]
+
+
 def same(sent: Any, stored: Any) -> bool:
     if isinstance(sent, float) and math.isnan(sent):
         return math.isnan(stored)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Context
 from typing import TYPE_CHECKING, Any
 
-from entrepot.load.types import arrow_kind, parse_pg_type
+from entrepot.load.types import ROUNDING, arrow_kind, parse_pg_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,14 +26,13 @@ PROVABLE: dict[str, frozenset[str]] = {
     "time64": frozenset({"time without time zone"}),
     "string": frozenset({"text", "character varying"}),
 }
-_ROUNDED = frozenset({"timestamp without time zone", "timestamp with time zone", "time without time zone"})
-"""With a precision these round, and two values may become one."""
 
 
 def is_provable(arrow: pa.DataType, pg_type: str) -> bool:
     """Whether Arrow's order on such values proves that PostgreSQL finds them all different."""
     pg = parse_pg_type(pg_type)
-    if pg.base in _ROUNDED and pg.args:
+    if pg.base in ROUNDING and pg.args:
+        # Two values may become one.
         return False
     return pg.base in PROVABLE.get(arrow_kind(arrow), frozenset())
 

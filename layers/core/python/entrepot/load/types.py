@@ -42,6 +42,9 @@ TEXT_TYPES = frozenset({"text", "character varying", "character", "bpchar", "cit
 _NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision", "money"})
 _TIMES = frozenset({"timestamp without time zone", "timestamp with time zone"})
 
+ROUNDING = _TIMES | {"time without time zone"}
+"""Types that round to their precision, if they have one."""
+
 COMPARABLE = frozenset(
     {
         *TEXT_TYPES,
@@ -104,6 +107,8 @@ class How(StrEnum):
     """How a column's values reach PostgreSQL."""
 
     SAME = "same"
+    ROUNDED = "rounded"
+    """Binary, and the server rounds to the column's precision: it does not come back as it was sent."""
     INT32 = "int32"
     INT16 = "int16"
     DECIMAL = "decimal"
@@ -180,7 +185,7 @@ def choose(column: str, arrow: pa.DataType, pg_type: str) -> How:
     kind, pg = arrow_kind(arrow), parse_pg_type(pg_type)
     how = BINARY.get((kind, pg.base))
     if how is not None and not pg.array:
-        return how
+        return How.ROUNDED if pg.args and pg.base in ROUNDING else how
     if kind == "string" or pg.base in TEXT.get(kind, frozenset()):
         return How.TEXT
     msg = f"Column {column!r}: values of Arrow type {arrow} cannot go into {pg_type}."
