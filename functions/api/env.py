@@ -46,6 +46,7 @@ class SchedulePart(Part):
 
     SCHEDULE_GROUP: str = Field(min_length=1)
     SCHEDULE_ROLE_ARN: str = ""
+    SCHEDULE_DEAD_LETTERS_ARN: str = ""
     INTAKE_QUEUE_ARN: str = Field(min_length=1)
 
 

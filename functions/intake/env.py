@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from entrepot.model.environment import MachinePart, OutboxPart, SourcePart, TablePart, TenantPart
+from entrepot.model.environment import MachinePart, OutboxPart, SourcePart, TablePart, TenantPart, WorkPart
 
 
-class Env(MachinePart, OutboxPart, SourcePart, TablePart, TenantPart):
+class Env(MachinePart, OutboxPart, SourcePart, TablePart, TenantPart, WorkPart):
     """What this function is given."""

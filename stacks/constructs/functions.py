@@ -160,6 +160,7 @@ class _Environment:
         self.schedules = {
             "SCHEDULE_GROUP": names.schedule_group,
             "SCHEDULE_ROLE_ARN": names.schedule_role_arn,
+            "SCHEDULE_DEAD_LETTERS_ARN": names.dead_letters_arn,
             "INTAKE_QUEUE_ARN": names.intake_queue_arn,
         }
         self.tokens = {

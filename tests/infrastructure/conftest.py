@@ -10,14 +10,8 @@ GROUP = "infrastructure"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keeps these tests on one worker: every other would start the CDK's kernel again.
-
-    xdist tells its controller a test's group by a suffix of the node's id. Since pytest 9.2 the attribute that
-    xdist writes to is not the id any more, so the suffix is put where it now belongs.
-    """
+    """Keeps these tests on one worker: every other would start the CDK's kernel again."""
     item.add_marker(pytest.mark.xdist_group(GROUP))
-    if getattr(item.config.option, "loadgroup", False) and hasattr(item, "_id"):
-        item._id = type(item._id).parse(f"{item.nodeid}@{GROUP}")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from entrepot.errors import NotFoundError
+from entrepot.errors import ConflictError, NotFoundError
 from entrepot.model.contract import Contract, ContractHead, ContractVersion
 from entrepot.workflow.access import Right
 from entrepot.workflow.disclosure import Veil
@@ -22,10 +22,14 @@ from rest.views import (
     ContractsAnswer,
     ContractVersionsAnswer,
     DeletedAnswer,
+    EmptiedAnswer,
     RowsAnswer,
 )
 
 router = new_router()
+
+CANARY = "entrepot-canary"
+CANARY_TABLE = ("public", "entrepot_canary")
 
 Draft = Annotated[bool, Query(description="Store it as a draft, to be approved by someone.")]
 
@@ -173,6 +177,26 @@ def get_rows(name: str, limit: PageLimit = 20) -> RowsAnswer:
     shown = [[_cell(value) for value in row] for row in veiled]
     page, _ = page_of(shown, limit, lambda _: "", lambda row: sum(len(str(v)) for v in row))
     return RowsAnswer(columns=columns, rows=page, count=target.count(schema, table))
+
+
+@router.delete(
+    f"/contracts/{CANARY}/rows",
+    **describe(
+        "contracts",
+        "Take the canary's rows back",
+        EmptiedAnswer,
+        404,
+        409,
+        description="What `entrepot doctor --deployment` published to prove a deployment. No other contract has this.",
+    ),
+)
+@needs(Right.DIAGNOSE)
+def empty_canary() -> EmptiedAnswer:
+    """Empties the canary's own table, and no other whatever its contract names as target."""
+    _, schema, table = services().administration.readable_target(caller_of(router), CANARY)
+    if (schema, table) != CANARY_TABLE:
+        raise ConflictError(f"The canary's target is {schema}.{table}.", hint=f"It must be {'.'.join(CANARY_TABLE)}.")
+    return EmptiedAnswer(deleted=services().world.target.empty(schema, table))
 
 
 def _cell(value: object) -> object:

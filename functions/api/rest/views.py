@@ -371,6 +371,12 @@ class DeletedAnswer(_Answer):
     deleted: str
 
 
+class EmptiedAnswer(_Answer):
+    """How many rows were taken out of a table."""
+
+    deleted: int
+
+
 class CheckView(_Answer):
     """One peer of the service."""
 

@@ -81,6 +81,12 @@ class FakeTarget:
     def count(self, schema: str, table: str) -> int:
         return len(self.tables[schema, table][1])
 
+    def empty(self, schema: str, table: str) -> int:
+        held = self.tables[schema, table][1]
+        count = len(held)
+        held.clear()
+        return count
+
 
 @dataclass
 class FakeApiWorld:

@@ -104,6 +104,7 @@ class AwsWorld:
             group=self._get("SCHEDULE_GROUP"),
             role_arn=self._get("SCHEDULE_ROLE_ARN"),
             queue_arn=self._get("INTAKE_QUEUE_ARN"),
+            dead_letters_arn=self._get("SCHEDULE_DEAD_LETTERS_ARN"),
         )
 
     @cached_property

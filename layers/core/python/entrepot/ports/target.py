@@ -151,5 +151,8 @@ class Target(Protocol):
     def rows(self, schema: str, table: str, *, limit: int) -> tuple[list[str], list[list[object]]]:
         """Column names and the first rows of a table, for `entrepot rows`."""
 
+    def empty(self, schema: str, table: str) -> int:
+        """Deletes all rows of a table; how many. Only the canary's own table is ever emptied so."""
+
     def count(self, schema: str, table: str) -> int:
         """``count(*)`` of a table."""
