@@ -45,11 +45,13 @@ def test_convert_keeps_every_cell(file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1257", "shift_jis"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1251", "shift_jis"])
 def test_other_encodings_come_out_as_utf8(tmp_path: Path, encoding: str) -> None:
-    text = (
-        "名前,年\n太郎,1\n花子さん,2\n" * 20 if encoding == "shift_jis" else "vardas,n\nŠarūnas Žąsytė,1\nEglė,2\n" * 20
-    )
+    letters = {
+        "shift_jis": "名前,年\n山田太郎,東京都千代田区\n鈴木花子さん,大阪府大阪市\n佐藤一郎,北海道札幌市\n",
+        "cp1251": "имя,город\nИван Петров,Новосибирск\nАнна Кузнецова,Екатеринбург\n",
+    }
+    text = letters.get(encoding, "vardas,n\nŠarūnas Žąsytė,1\nEglė 😀,2\n")
     (tmp_path / "in.csv").write_bytes(text.encode(encoding))
     entrepot.convert(tmp_path / "in.csv", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == text

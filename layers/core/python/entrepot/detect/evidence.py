@@ -117,8 +117,8 @@ def _number_shape(texts: pa.Array) -> NumberShape:
         whole=int(whole.max()),
         scale=int(scale.max()),
         digits=int((whole + scale).max()),
-        leading_zeros=int(leading.sum()),
-        plus=int(plus.sum()),
+        leading_zeros=bool(leading.any()),
+        plus=bool(plus.any()),
         exponent=holds(texts, b"e", b"E"),
     )
 

@@ -15,17 +15,17 @@ SHOWN_LENGTH = 100
 
 
 class NumberShape(Stored):
-    """How the numbers of a column are written; sums and greatest values."""
+    """How the numbers of a column are written."""
 
     whole: int = 0
     """Most digits before the point."""
     scale: int = 0
     """Most digits after it."""
     digits: int = 0
-    leading_zeros: int = 0
-    """Cells such as 007: identifiers, not numbers."""
-    plus: int = 0
-    """Cells with a plus sign: often phone numbers."""
+    leading_zeros: bool = False
+    """There are cells such as 007: identifiers, not numbers."""
+    plus: bool = False
+    """There are cells with a plus sign: often phone numbers."""
     exponent: bool = False
 
     def merge(self, other: NumberShape) -> NumberShape:
@@ -34,8 +34,8 @@ class NumberShape(Stored):
             whole=max(self.whole, other.whole),
             scale=max(self.scale, other.scale),
             digits=max(self.digits, other.digits),
-            leading_zeros=self.leading_zeros + other.leading_zeros,
-            plus=self.plus + other.plus,
+            leading_zeros=self.leading_zeros or other.leading_zeros,
+            plus=self.plus or other.plus,
             exponent=self.exponent or other.exponent,
         )
 

@@ -40,13 +40,12 @@ class Splitter:
         self._chunk_bytes = max(1, chunk_bytes)
         self._max_record = max_record_bytes
         start, row = detection.data_start, detection.first_row
-        fresh = SplitState(offset=start, row=row, chunk_start=start, chunk_first_row=row)
+        fresh = SplitState(offset=start, row=row, chunk_start=start, chunk_first_row=row, plain=True)
         self._state = (state or fresh).model_copy()
         self._offset, self._row = self._state.offset, self._state.row
         self._chunk_start, self._chunk_row = self._state.chunk_start, self._state.chunk_first_row
         self._n = self._state.n
-        # What a checkpoint cannot say is not claimed: the chunk it is taken in is read with care.
-        self._plain = state is None
+        self._plain = self._state.plain
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._retry_at = 0
@@ -60,6 +59,7 @@ class Splitter:
                 "row": self._row,
                 "chunk_start": self._chunk_start,
                 "chunk_first_row": self._chunk_row,
+                "plain": self._plain,
                 "n": self._n,
             }
         )

@@ -117,6 +117,8 @@ class SplitState(Model):
     in_quotes: bool = False
     chunk_start: int = 0
     chunk_first_row: int = 0
+    plain: bool = False
+    """What `Chunk.plain` says, of the open chunk so far."""
     n: int = 0
     sha_state: str = ""
     """Opaque; empty when the digest has to be taken in one go."""
