@@ -60,6 +60,7 @@ class LocalCloud:
     Attributes:
         aws_url, api_url: The endpoints.
         dsn: How to reach the database.
+        roots: Folders from which functions may read local files.
         names: Physical names; see `local.names.collect_names`.
         messages: What a person should know about the start, such as a port that was taken.
         unapplied: What of the template could not be applied, a line each.
@@ -94,7 +95,7 @@ class LocalCloud:
         self.unapplied: list[str] = []
         self.region = settings.region if settings else region
         self._ports = (port, api_port)
-        self._roots = [Path(root).resolve() for root in roots]
+        self.roots = [Path(root).resolve() for root in roots]
         self._watch = Path(watch).resolve() if watch else None
         self._own_database = dsn is None
         self._settings = settings
@@ -245,7 +246,7 @@ class LocalCloud:
                 self._await(database)
         self._configure_functions(directory)
         self._store_secret()
-        self._run(directory)
+        self._run()
         LOG.info("ready after %.2f s", time.monotonic() - began)
 
     @staticmethod
@@ -359,7 +360,7 @@ class LocalCloud:
             overrides={
                 **self.env,
                 "POWERTOOLS_TRACE_DISABLED": "true",
-                "SOURCE_ROOTS": json.dumps([str(root) for root in self._roots]),
+                "SOURCE_ROOTS": json.dumps([str(root) for root in self.roots]),
                 **self._overrides,
             },
             known_overrides=issuer.environment(),
@@ -375,7 +376,7 @@ class LocalCloud:
         for name in environment_values(self.deployment, "DATABASE_SECRET_ID"):
             client.create_secret(Name=name.rsplit(":secret:", 1)[-1], SecretString=secret)
 
-    def _run(self, directory: StateDirectory) -> None:
+    def _run(self) -> None:
         from local import poller
         from local.asynchronous import AsyncQueue
         from local.clock import Clock
@@ -402,11 +403,25 @@ class LocalCloud:
         self._clock = clock
         self._gateway.start()
         self._undo.append(self._gateway.stop)
-        self._start_watch(directory)
+        self._start_maintenance()
+        self._start_watch()
         background = threading.Thread(target=self._settle, daemon=True, name="settle")
         background.start()
 
-    def _start_watch(self, directory: StateDirectory) -> None:
+    def _start_maintenance(self) -> None:
+        from local.maintenance import Maintenance, apply_lifecycle
+        from local.services.tables import backend
+
+        assert self.deployment is not None
+        tasks: list[Callable[[], object]] = [backend().expire]
+        for bucket in self.deployment.of_type("AWS::S3::Bucket"):
+            rules = (bucket.properties.get("LifecycleConfiguration") or {}).get("Rules") or []
+            tasks.append(functools.partial(apply_lifecycle, self._objects, bucket.physical_id, rules))
+        maintenance = Maintenance(tasks)
+        maintenance.start()
+        self._undo.append(maintenance.stop)
+
+    def _start_watch(self) -> None:
         if self._watch is None:
             return
         from local.watch import Watch

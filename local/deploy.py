@@ -201,6 +201,13 @@ class FunctionCatalogue:
             resource.physical_id: str(resource.properties.get("LayerName", resource.logical_id))
             for resource in deployment.of_type("AWS::Lambda::LayerVersion")
         }
+        self._retries = {
+            str(resource.properties["FunctionName"]).rsplit(":", 1)[-1]: int(
+                resource.properties["MaximumRetryAttempts"]
+            )
+            for resource in deployment.of_type("AWS::Lambda::EventInvokeConfig")
+            if "MaximumRetryAttempts" in resource.properties
+        }
         self._sources: dict[str, tuple[Resource, Path]] = {}
         for resource in deployment.of_type("AWS::Lambda::Function"):
             folder = find_folder(functions_root, resource.physical_id, resource.logical_id)
@@ -236,6 +243,7 @@ class FunctionCatalogue:
             memory_mb=int(function.memory_size),
             reserved=int(reserved) if reserved is not None else None,
             dead_letters=str(invoke_config.get("TargetArn", "")),
+            retries=self._retries.get(name, 2),
         )
 
     def _layer_paths(self, resource: Resource) -> list[str]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from local.cloud import DEFAULT_API_PORT, DEFAULT_PORT, LocalCloud
 from local.errors import LocalCloudError
@@ -96,6 +96,13 @@ def up(
     return 0
 
 
+def leave(code: int) -> NoReturn:
+    """Ends the process at once: moto's interpreter leaves threads behind that wait for what never comes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def read_service(state: Path = DEFAULT_STATE) -> dict[str, Any] | None:
     """Where the running service of a state directory is; None when none runs.
 
@@ -122,6 +129,7 @@ def _announce(cloud: LocalCloud, seconds: float) -> None:
         "dsn": cloud.dsn,
         "token": str(token),
         "tenant": cloud.tenant,
+        "roots": [str(root) for root in cloud.roots],
         "inbox": cloud.names.get("inbox", ""),
         "env": cloud.env,
         "pid": os.getpid(),

@@ -21,14 +21,15 @@ from tests.e2e.local import trial
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 RUN = """
-import json, sys
+import faulthandler, json, signal, sys
 from pathlib import Path
-from local.main import up
+from local.main import leave, up
+faulthandler.register(signal.SIGUSR1, all_threads=True)
 options = json.loads(sys.argv[1])
 for name in ("template", "functions_root", "watch"):
     if options.get(name):
         options[name] = Path(options[name])
-sys.exit(up(Path(options.pop("state")), **options))
+leave(up(Path(options.pop("state")), **options))
 """
 
 
@@ -131,7 +132,13 @@ class CloudProcess:
         assert self.process
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
+            self.process.kill()
+            raise AssertionError(f"it does not end:\n{self.log()[-20000:]}") from None
 
     def client(self, service: str) -> Any:
         """A boto3 client of it."""
