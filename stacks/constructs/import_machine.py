@@ -104,15 +104,17 @@ class ImportMachine(Construct):
         map_columns.next(self._after("AfterMap", next=load))
         load.next(check)
         check.next(self._after("AfterCheck", more=check, reload=load, next=gate))
-        gate.next(self._after("AfterGate", next=self._published()))
+        gate.next(self._after("AfterGate", next=self._published(check)))
         return detect
 
-    def _published(self) -> sfn.IChainable:
+    def _published(self, check: sfn.IChainable) -> sfn.IChainable:
         publish = self._step("Publish", "publish", "Starts the one transaction, or looks for its receipt")
         wait = sfn.Wait(self, "WaitForPublish", time=sfn.WaitTime.duration(cdk.Duration.seconds(1)))
         wait.next(publish)
         ends = sfn.Choice(self, "AfterPublish")
         ends.when(_outcome("more"), wait)
+        # A crash of the database emptied staging after check had passed: check has it loaded again.
+        ends.when(_outcome("reload"), check)
         ends.otherwise(self._notify)
         return publish.next(ends)
 

@@ -43,6 +43,8 @@ def check(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
         end(world, job, JobState.REFUSED, error=error_info(error, Step.CHECK))
         return answer(step, "stop")
     except IntegrityError as error:
+        if _emptied(world, job, error):
+            return answer(step, "more")
         end(world, job, JobState.FAILED, error=error_info(error, Step.CHECK))
         return answer(step, "stop")
     except ConflictError:
@@ -75,6 +77,14 @@ def _check(world: World, job: Job, step: StepInput, deadline: Deadline) -> StepO
     progress = entered.progress.model_copy(update={"accepted": tally.accepted, "quarantined": tally.quarantined})
     finish_step(world, entered, Step.CHECK, {"tally": tally, "progress": progress})
     return answer(step, "next")
+
+
+def _emptied(world: World, job: Job, error: IntegrityError) -> bool:
+    """Whether the books do not balance because staging was emptied meanwhile: then check begins again."""
+    if error.facts.get("reason") == "staging_lost":
+        return True
+    ledger = {line.chunk_id: line for line in world.target.ledger(read_spec(world, job))}
+    return not all(_whole(ledger.get(chunk.id)) for chunk in read_chunks(world, job.chunks_key))
 
 
 def _whole(line: LedgerLine | None) -> bool:

@@ -6,7 +6,7 @@ the truth, the job item follows it.
 
 from __future__ import annotations
 
-from entrepot.errors import IntegrityError, TargetError
+from entrepot.errors import ConflictError, IntegrityError, TargetError
 from entrepot.model.contract import Mode
 from entrepot.model.job import Job, JobState, Step
 from entrepot.model.receipt import Receipt
@@ -41,6 +41,8 @@ def publish(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
         wait = max(0.1, deadline.remaining() - MARGIN_SECONDS)
         receipt = world.target.start_publish(spec, _draft(world, job, spec), seconds=wait)
     except IntegrityError as error:
+        if error.facts.get("reason") == "staging_lost":
+            return _back_to_check(world, job, step)
         end(world, job, JobState.FAILED, error=error_info(error, Step.PUBLISH))
         return answer(step, "stop")
     except TargetError as error:
@@ -53,6 +55,19 @@ def publish(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     world.target.drop_staging(job.tenant, job.job_id)
     end(world, job, JobState.PUBLISHED, receipt=receipt)
     return answer(step, "next")
+
+
+def _back_to_check(world: World, job: Job, step: StepInput) -> StepOutput:
+    """A crash of the database emptied staging: nothing was published, so what is missing is loaded again."""
+    done = [s for s in job.done if s not in {Step.CHECK, Step.GATE}]
+    detail = {"again": "staging was emptied"}
+    try:
+        world.jobs.transition(
+            job, JobState.LOADING, expect={JobState.PUBLISHING}, changes={"done": done, "tally": None}, detail=detail
+        )
+    except ConflictError:
+        return answer(step, "stop")
+    return answer(step, "reload", chunks_key=job.chunks_key)
 
 
 def _draft(world: World, job: Job, spec: LoadSpec) -> Receipt:

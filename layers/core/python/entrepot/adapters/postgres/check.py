@@ -39,7 +39,7 @@ def check(session: Session, spec: LoadSpec, settings: dict[str, str]) -> CheckRe
         session.execute("SELECT set_config(key, value, true) FROM jsonb_each_text(%s)", (Jsonb(settings),))
         if not catalog.relation_exists(session, STAGING_SCHEMA, spec.staging_table):
             msg = f"Staging of job {spec.job_id} is gone."
-            raise IntegrityError(msg, job_id=spec.job_id)
+            raise IntegrityError(msg, job_id=spec.job_id, reason="staging_lost")
         _run(session, spec)
         return _result(session, spec)
 
