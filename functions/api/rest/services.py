@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from entrepot.adapters.tokens import TokenVerifier
+    from entrepot.ports.jobs import ConfigStore
     from entrepot.ports.world import Scheduler
-    from entrepot.workflow.administration import Administration, ConfigBook
+    from entrepot.workflow.administration import Administration
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
     from entrepot.workflow.refusals import Refusals
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
             """Objects, with links for uploads."""
 
         @property
-        def config(self) -> ConfigBook:
+        def config(self) -> ConfigStore:
             """Contracts, templates, schedules."""
 
         @property
