@@ -1,6 +1,7 @@
 """DynamoDB: moto's tables with one lock and a journal.
 
-moto copies whole tables to be able to roll a transaction back; here the touched items alone are remembered.
+moto copies whole tables to be able to roll a transaction back, and goes through all items for each query; here the
+touched items alone are remembered, and look-ups by partition key are kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 from local.services.current import ACCOUNT, current, standing_for
+from local.services.lookups import Lookups
 from local.state import Journal
 
 _LOCK = threading.RLock()
@@ -26,6 +28,10 @@ class LocalDynamoBackend(DynamoDBBackend):
     """moto's backend, one request at a time, every change journalled."""
 
     _in_transaction = False
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._found: dict[str, tuple[Table, Lookups]] = {}
 
     def journal(self) -> Journal:
         """Where changes are written."""
@@ -39,6 +45,9 @@ class LocalDynamoBackend(DynamoDBBackend):
 
     def update_item(self, table_name: str, key: Key, *args: Any, **kwargs: Any) -> Item:
         with _LOCK:
+            if self._in_transaction:
+                # What a transaction touches is remembered, journalled and put back as a whole.
+                return super().update_item(table_name, key, *args, **kwargs)
             before = copy.deepcopy(self._peek(table_name, key))
             try:
                 item = super().update_item(table_name, key, *args, **kwargs)
@@ -59,9 +68,16 @@ class LocalDynamoBackend(DynamoDBBackend):
         with _LOCK:
             return super().get_item(*args, **kwargs)
 
-    def query(self, *args: Any, **kwargs: Any) -> tuple[list[Item], int, dict[str, Any] | None]:
+    def query(
+        self, table_name: str, hash_key_dict: dict[str, Any] | None, *args: Any, **kwargs: Any
+    ) -> tuple[list[Item], int, dict[str, Any] | None]:
         with _LOCK:
-            return super().query(*args, **kwargs)
+            table = self.get_table(table_name)
+            hashes = {name: DynamoType(value) for name, value in kwargs.get("hash_key_conditions") or []}
+            if not hashes and hash_key_dict:
+                hashes = {table.hash_key_attr: DynamoType(hash_key_dict)}
+            with self._lookups(table).narrowed(kwargs.get("index_name"), hashes):
+                return super().query(table_name, hash_key_dict, *args, **kwargs)
 
     def scan(self, *args: Any, **kwargs: Any) -> tuple[list[Item], int, dict[str, Any] | None]:
         with _LOCK:
@@ -112,6 +128,7 @@ class LocalDynamoBackend(DynamoDBBackend):
         table = self.tables.get(table_name)
         if table is not None:
             table.put_item(attributes)
+            self._found.pop(table_name, None)
 
     def _touched(self, transact_items: list[dict[str, Any]]) -> list[tuple[str, Key]]:
         touched = []
@@ -135,6 +152,21 @@ class LocalDynamoBackend(DynamoDBBackend):
             table.put_item(item.to_json()["Attributes"])
         elif table.hash_key_attr in key:
             table.delete_item(*_typed(table, key))
+        if table.hash_key_attr in key:
+            self._follow(table, _key_of(table, key))
+
+    def _lookups(self, table: Table) -> Lookups:
+        found = self._found.get(table.name)
+        if found is None or found[0] is not table or not found[1].knows():
+            found = self._found[table.name] = (table, Lookups(table))
+        return found[1]
+
+    def _follow(self, table: Table, key: Key) -> Item | None:
+        """Has the look-ups follow a change; the item as it is now."""
+        item = table.get_item(*_typed(table, key))
+        lookups = self._lookups(table)
+        lookups.note(lookups.identity(key), item)
+        return item
 
     def _note(self, table_name: str, key: Key) -> None:
         if not self._in_transaction:
@@ -143,7 +175,7 @@ class LocalDynamoBackend(DynamoDBBackend):
     def _change(self, table_name: str, attributes: dict[str, Any]) -> tuple[str, Any]:
         table = self.get_table(table_name)
         key = _key_of(table, attributes)
-        item = table.get_item(*_typed(table, key))
+        item = self._follow(table, key)
         name = "/".join([table.name, *(f"{kind}:{text}" for value in key.values() for kind, text in value.items())])
         return name, None if item is None else {"table": table.name, "item": item.to_json()["Attributes"]}
 

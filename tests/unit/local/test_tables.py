@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from moto.dynamodb.exceptions import ConditionalCheckFailed, TransactionCanceledException
+from moto.dynamodb.models import DynamoDBBackend
 
 from local.services.tables import LocalDynamoBackend
 from local.state import Journal
@@ -133,3 +136,95 @@ def test_items_expire(rig: Rig):
     rig.backend.put_item("jobs", {**key("text"), "expires": {"S": "1"}})
     assert rig.backend.expire(now=200) == 1
     assert set(rig.reopened().items()) == {"new", "text"}
+
+
+INDEXES = [
+    {
+        "IndexName": "by_state",
+        "KeySchema": [{"AttributeName": "gpk", "KeyType": "HASH"}, {"AttributeName": "gsk", "KeyType": "RANGE"}],
+        "Projection": {"ProjectionType": "ALL"},
+    },
+    {
+        "IndexName": "live",
+        "KeySchema": [{"AttributeName": "live", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    },
+]
+small = st.sampled_from(["a", "b", "c"])
+optional = st.none() | small
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), small, small, optional, optional, optional),
+        st.tuples(st.just("delete"), small, small),
+        st.tuples(st.just("set"), small, small, small),
+        st.tuples(st.just("unset"), small, small),
+        st.tuples(st.just("transact"), small, small, small, st.booleans()),
+    ),
+    max_size=25,
+)
+
+
+def indexed(kind: type[DynamoDBBackend]) -> DynamoDBBackend:
+    backend = kind("us-east-1", "123456789012")
+    backend.create_table(
+        "jobs", schema=SCHEMA, throughput=None, attr=ATTRIBUTES, global_indexes=INDEXES, indexes=None, streams=None,
+        billing_mode="PAY_PER_REQUEST", sse_specification=None, tags=[], deletion_protection_enabled=False,
+        warm_throughput=None,
+    )  # fmt: skip
+    return backend
+
+
+def attempt(backend: DynamoDBBackend, operation: tuple) -> str:
+    kind, pk, sk, *rest = operation
+    both = {"pk": {"S": pk}, "sk": {"S": sk}}
+    update = {"expression_attribute_names": {}, "expression_attribute_values": {}}
+    try:
+        if kind == "put":
+            extra = {name: {"S": value} for name, value in zip(("gpk", "gsk", "live"), rest, strict=True) if value}
+            backend.put_item("jobs", {**both, **extra})
+        elif kind == "delete":
+            backend.delete_item("jobs", both)
+        elif kind == "set":
+            values = {":v": {"S": rest[0]}}
+            backend.update_item("jobs", both, update_expression="SET gpk = :v, gsk = :v, live = :v", **{
+                **update, "expression_attribute_values": values})  # fmt: skip
+        elif kind == "unset":
+            backend.update_item("jobs", both, update_expression="REMOVE live", **update)
+        else:
+            condition = "attribute_exists(pk)" if rest[1] else "attribute_not_exists(pk)"
+            other = {"pk": {"S": pk}, "sk": {"S": "other"}, "live": {"S": rest[0]}}
+            backend.transact_write_items([
+                {"Put": {"TableName": "jobs", "Item": other}},
+                {"Put": {"TableName": "jobs", "Item": {**both, "gpk": {"S": rest[0]}}, "ConditionExpression": condition}},
+            ])  # fmt: skip
+    except (ConditionalCheckFailed, TransactionCanceledException) as error:
+        return type(error).__name__
+    return "done"
+
+
+def answers(backend: DynamoDBBackend) -> list:
+    found = []
+    for index, name in ((None, "pk"), ("by_state", "gpk"), ("live", "live")):
+        for value in ("a", "b", "c", "d"):
+            for forward in (True, False):
+                items, count, last = backend.query(
+                    "jobs", {"S": value} if index is None else None, None, [], limit=3, exclusive_start_key=None,
+                    scan_index_forward=forward, projection_expressions=None, index_name=index, expr_names={},
+                    expr_values={}, filter_expression=None, hash_key_conditions=[(name, {"S": value})],
+                    range_key_conditions=[],
+                )  # fmt: skip
+                found.append(([item.to_json()["Attributes"] for item in items], count, last))
+    return found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations)
+def test_queries_answer_as_motos_own_do_after_any_changes(tmp_path: Path, history: list[tuple]):
+    path = tmp_path / "tables.jsonl"
+    path.unlink(missing_ok=True)
+    ours, motos = indexed(LocalDynamoBackend), indexed(DynamoDBBackend)
+    journal = Journal(path, "tables")
+    ours.journal = lambda: journal
+    assert [attempt(ours, operation) for operation in history] == [attempt(motos, operation) for operation in history]
+    assert answers(ours) == answers(motos)
+    journal.close()
