@@ -56,8 +56,7 @@ class Reference:
                 i += 1
                 continue
             end = self._line_end(data, i, limit) if i < limit else i
-            if end == limit < len(data) and data[end - 1] != 0x0A:
-                raise TooLongError
+            self._bound(data, end, limit)
             return end, kind, cells
 
     def _quoted(self, data: bytes, i: int, limit: int) -> tuple[int | None, bytes, bool]:
@@ -109,6 +108,11 @@ class Reference:
     def _line_end(self, data: bytes, i: int, limit: int) -> int:
         return i + 2 if data[i : i + 2] == CRLF and i + 2 <= limit else i + 1
 
+    def _bound(self, data: bytes, end: int, limit: int) -> None:
+        """A record that reaches the limit must have its whole line end within it."""
+        if end == limit < len(data) and data[end - 1] != 0x0A and (data[end - 1] != 0x0D or data[end] == 0x0A):
+            raise TooLongError
+
     def _stray(self, data: bytes, i: int, limit: int) -> tuple[int, int, list[bytes]]:
         while i < limit and data[i] not in CRLF:
             i += 1
@@ -117,6 +121,5 @@ class Reference:
                 raise TooLongError
             return limit, UNCLOSED, []
         end = self._line_end(data, i, limit)
-        if end == limit < len(data) and data[end - 1] != 0x0A:
-            raise TooLongError
+        self._bound(data, end, limit)
         return end, UNCLOSED, []

@@ -121,6 +121,7 @@ def detection(dialect: Dialect, width: int = 2) -> Detection:
 
 
 @given(fed(), dialects, st.integers(1, 40), st.sampled_from([4, 16, 1 << 20]), st.integers(6, 60))
+@example((b'aaa""\ra', [b'aaa""\ra']), DIALECTS[3], 1, 4, 6)
 @settings(max_examples=150, deadline=None)
 def test_chunks_do_not_depend_on_how_the_bytes_are_fed(
     case: tuple[bytes, list[bytes]], dialect: Dialect, chunk_bytes: int, window: int, max_record: int

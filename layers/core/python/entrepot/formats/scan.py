@@ -112,7 +112,7 @@ def _exact(data: bytes, pos: int, stop: int, grammar: Grammar, *, whole: bool, m
         found = next_record(data, pos, limit, grammar, whole=whole or limit < size)
         if found is None:
             break
-        if limit < size and found[0] == limit and data[limit - 1] != _LF:
+        if limit < size and found[0] == limit and not _line_ends_at(data, limit):
             raise SourceError(
                 f"A record is longer than {max_record} bytes.",
                 hint="Check the delimiter, the quotes and the line ends of the file.",
@@ -124,6 +124,10 @@ def _exact(data: bytes, pos: int, stop: int, grammar: Grammar, *, whole: bool, m
         ends.append(pos)
         kinds.append(found[1])
     return Records(start, np.array(ends, dtype=np.int64), np.array(kinds, dtype=np.uint8))
+
+
+def _line_ends_at(data: bytes, at: int) -> bool:
+    return data[at - 1] == _LF or (data[at - 1] == _CR and data[at] != _LF)
 
 
 def _fast(data: bytes, pos: int, stop: int, grammar: Grammar, *, whole: bool) -> Records | None:
