@@ -113,10 +113,17 @@ class Host:
         return Client(self.ready["api_url"], self.ready["token"])
 
     def sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Asks the database."""
-        with psycopg.connect(self.ready["dsn"], autocommit=True, connect_timeout=5) as connection:
-            cursor = connection.execute(query, values or None)
-            return cursor.fetchall() if cursor.description else []
+        """Asks the database; a server that recovers from a kill is waited for."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                with psycopg.connect(self.ready["dsn"], autocommit=True, connect_timeout=5) as connection:
+                    cursor = connection.execute(query, values or None)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     def job_item(self, contract: str) -> dict[str, Any] | None:
         """The newest job of a contract, straight from the table."""
