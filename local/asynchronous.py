@@ -13,8 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local.specs import FunctionSpec
 from local.state import Journal
-from local.workers import FunctionSpec, WorkerPool
+from local.workers import WorkerPool
 
 LOG = logging.getLogger("entrepot.local")
 # AWS waits one minute and then two.

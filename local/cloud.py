@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local.deploy import Deployment
     from local.postgres import EmbeddedPostgres
     from local.services.current import Services
-    from local.workers import Invocation
+    from local.specs import Invocation
     from stacks.settings import Settings
 
 LOG = logging.getLogger("entrepot.local")

@@ -16,7 +16,7 @@ from typing import Any
 
 from local.errors import DeployError
 from local.services.current import ACCOUNT
-from local.workers import FunctionSpec
+from local.specs import FunctionSpec
 
 LOG = logging.getLogger("entrepot.local")
 _naming: contextvars.ContextVar[str] = contextvars.ContextVar("naming", default="")

@@ -91,92 +91,147 @@ CATALOGUE: dict[str, Entry] = {
         Tags="ignored",
     ),
     "AWS::Lambda::LayerVersion": _entry(
-        "executed", "its own code comes from the source tree, third parties' from the environment", "Content LayerName",
-        CompatibleArchitectures="not looked at", CompatibleRuntimes="not looked at", Description="not looked at",
+        "executed",
+        "its own code comes from the source tree, third parties' from the environment",
+        "Content LayerName",
+        CompatibleArchitectures="not looked at",
+        CompatibleRuntimes="not looked at",
+        Description="not looked at",
     ),
     "AWS::Lambda::EventSourceMapping": _entry(
-        "emulated", "by our own poller: batches, windows, partial failures, dead letters",
-        "BatchSize EventSourceArn FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig Enabled",
+        "emulated",
+        "by our own poller: batches, windows, partial failures, dead letters",
+        "BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds "
+        "ScalingConfig",
     ),
     "AWS::Lambda::EventInvokeConfig": _entry(
-        "emulated", "by our own queue of asynchronous events", "FunctionName MaximumRetryAttempts",
-        Qualifier="there is one version", MaximumEventAgeInSeconds="events do not age",
+        "emulated",
+        "by our own queue of asynchronous events",
+        "FunctionName MaximumRetryAttempts",
+        Qualifier="there is one version",
+        MaximumEventAgeInSeconds="events do not age",
     ),
-    "AWS::Lambda::Permission": _entry("checked", "permissions are not enforced", "Action FunctionName Principal SourceArn"),
+    "AWS::Lambda::Permission": _entry(
+        "checked", "permissions are not enforced", "Action FunctionName Principal SourceArn"
+    ),
     "AWS::Lambda::Version": _entry("checked", "there is one version", "FunctionName Description CodeSha256"),
     "AWS::Lambda::Alias": _entry("checked", "there is one version", "FunctionName FunctionVersion Name"),
     "AWS::StepFunctions::StateMachine": _entry(
-        "executed", "by moto's interpreter; every map, retry and catch of the definition", "DefinitionString StateMachineName",
-        RoleArn="not enforced", LoggingConfiguration="no log is written", TracingConfiguration="no X-Ray", Tags="ignored",
+        "executed",
+        "by moto's interpreter; every map, retry and catch of the definition",
+        "DefinitionString StateMachineName",
+        RoleArn="not enforced",
+        LoggingConfiguration="no log is written",
+        TracingConfiguration="no X-Ray",
+        Tags="ignored",
         EncryptionConfiguration="not encrypted",
     ),
     "AWS::S3::Bucket": _entry(
-        "emulated", "objects are files; versions, multipart uploads, conditions, ranges, links, one event per object",
+        "emulated",
+        "objects are files; versions, multipart uploads, conditions, ranges, links, one event per object",
         "BucketName LifecycleConfiguration NotificationConfiguration VersioningConfiguration",
-        BucketEncryption="shown in headers, not encrypted", OwnershipControls="kept, not enforced",
-        PublicAccessBlockConfiguration="kept, not enforced", LoggingConfiguration="no access log is written", Tags="ignored",
+        BucketEncryption="shown in headers, not encrypted",
+        OwnershipControls="kept, not enforced",
+        PublicAccessBlockConfiguration="kept, not enforced",
+        LoggingConfiguration="no access log is written",
+        Tags="ignored",
     ),
     "AWS::S3::BucketPolicy": _entry("checked", "kept, not enforced", "Bucket PolicyDocument"),
     "AWS::SQS::Queue": _entry(
-        "emulated", "by moto over our own queues: visibility, receive counts, delays, dead letters, over a restart",
+        "emulated",
+        "by moto over our own queues: visibility, receive counts, delays, dead letters, over a restart",
         "MessageRetentionPeriod QueueName RedrivePolicy VisibilityTimeout DelaySeconds MaximumMessageSize FifoQueue "
         "ContentBasedDeduplication ReceiveMessageWaitTimeSeconds",
-        SqsManagedSseEnabled="not encrypted", KmsMasterKeyId="not encrypted", KmsDataKeyReusePeriodSeconds="not encrypted",
-        RedriveAllowPolicy="not enforced", Tags="ignored",
+        SqsManagedSseEnabled="not encrypted",
+        KmsMasterKeyId="not encrypted",
+        KmsDataKeyReusePeriodSeconds="not encrypted",
+        RedriveAllowPolicy="not enforced",
+        Tags="ignored",
     ),
     "AWS::SQS::QueuePolicy": _entry("checked", "not enforced", "PolicyDocument Queues"),
     "AWS::DynamoDB::Table": _entry(
-        "emulated", "by moto, one request at a time: conditions, transactions, indexes, time to live, over a restart",
+        "emulated",
+        "by moto, one request at a time: conditions, transactions, indexes, time to live, over a restart",
         "AttributeDefinitions GlobalSecondaryIndexes KeySchema TableName TimeToLiveSpecification BillingMode",
-        DeletionProtectionEnabled="not enforced", PointInTimeRecoverySpecification="kept, nothing is backed up",
-        SSESpecification="not encrypted", Tags="ignored", KinesisStreamSpecification="no stream",
+        DeletionProtectionEnabled="not enforced",
+        PointInTimeRecoverySpecification="kept, nothing is backed up",
+        SSESpecification="not encrypted",
+        Tags="ignored",
+        KinesisStreamSpecification="no stream",
     ),
     "AWS::Events::EventBus": _entry("emulated", "by moto", "Name Description", KmsKeyIdentifier="not encrypted"),
     "AWS::Events::Rule": _entry(
-        "emulated", "patterns by moto, delivery by us to queues, functions, state machines, topics, logs and buses",
-        "EventPattern Name State Targets EventBusName Description", ScheduleExpression="not fired: use a Schedule",
+        "emulated",
+        "patterns by moto, delivery by us to queues, functions, state machines, topics, logs and buses",
+        "EventPattern Name State Targets EventBusName Description",
+        ScheduleExpression="not fired: use a Schedule",
     ),
     "AWS::Scheduler::Schedule": _entry(
-        "emulated", "by our own clock: rate, cron and at, time zones, start and end, retries, dead letters",
+        "emulated",
+        "by our own clock: rate, cron and at, time zones, start and end, retries, dead letters",
         "Description GroupName Name ScheduleExpression ScheduleExpressionTimezone StartDate EndDate State Target",
-        FlexibleTimeWindow="fires at the beginning of the window", KmsKeyArn="not encrypted",
+        FlexibleTimeWindow="fires at the beginning of the window",
+        KmsKeyArn="not encrypted",
     ),
     "AWS::Scheduler::ScheduleGroup": _entry("emulated", "by moto", "Name", Tags="ignored"),
     "AWS::ApiGateway::RestApi": _entry(
-        "emulated", "over HTTP, with API Gateway's and Lambda's limits: 10 MB, 6 MB after Base64, 29 s",
-        "BinaryMediaTypes Description Name", EndpointConfiguration="this machine alone", Policy="not enforced", Tags="ignored",
+        "emulated",
+        "over HTTP, with API Gateway's and Lambda's limits: 10 MB, 6 MB after Base64, 29 s",
+        "BinaryMediaTypes Description Name",
+        EndpointConfiguration="this machine alone",
+        Policy="not enforced",
+        Tags="ignored",
         MinimumCompressionSize="nothing is compressed",
     ),
     "AWS::ApiGateway::Resource": _entry("emulated", "a route", "ParentId PathPart RestApiId"),
     "AWS::ApiGateway::Method": _entry(
-        "emulated", "a route to its function", "HttpMethod Integration ResourceId RestApiId",
-        AuthorizationType="the function verifies tokens, here as there", ApiKeyRequired="not enforced",
+        "emulated",
+        "a route to its function",
+        "HttpMethod Integration ResourceId RestApiId",
+        AuthorizationType="the function verifies tokens, here as there",
+        ApiKeyRequired="not enforced",
         RequestValidatorId="the function validates, here as there",
     ),
     "AWS::ApiGateway::Deployment": _entry("checked", "routes are live at once", "RestApiId Description"),
     "AWS::ApiGateway::Stage": _entry(
-        "emulated", "its name may begin a path", "DeploymentId RestApiId StageName", AccessLogSetting="no log is written",
-        MethodSettings="no throttling", TracingEnabled="no X-Ray", Variables="none", Tags="ignored",
+        "emulated",
+        "its name may begin a path",
+        "DeploymentId RestApiId StageName",
+        AccessLogSetting="no log is written",
+        MethodSettings="no throttling",
+        TracingEnabled="no X-Ray",
+        Variables="none",
+        Tags="ignored",
     ),
     "AWS::ApiGateway::Account": _entry("checked", "kept", "CloudWatchRoleArn"),
     "AWS::WAFv2::WebACLAssociation": _entry("checked", "no firewall", "ResourceArn WebACLArn"),
     "AWS::IAM::Role": _entry(
-        "checked", "permissions are not enforced", "AssumeRolePolicyDocument Policies RoleName ManagedPolicyArns Description"
+        "checked",
+        "permissions are not enforced",
+        "AssumeRolePolicyDocument Policies RoleName ManagedPolicyArns Description",
     ),
     "AWS::IAM::Policy": _entry("checked", "permissions are not enforced", "PolicyDocument PolicyName Roles"),
     "AWS::KMS::Key": _entry("checked", "nothing is encrypted", "KeyPolicy EnableKeyRotation Description"),
     "AWS::KMS::Alias": _entry("checked", "nothing is encrypted", "AliasName TargetKeyId"),
-    "AWS::Logs::LogGroup": _entry("checked", "functions log to files, kept by size", "LogGroupName RetentionInDays KmsKeyId"),
+    "AWS::Logs::LogGroup": _entry(
+        "checked", "functions log to files, kept by size", "LogGroupName RetentionInDays KmsKeyId"
+    ),
     "AWS::CloudWatch::Alarm": _entry(
-        "checked", "kept and shown by the API, never evaluated",
+        "checked",
+        "kept and shown by the API, never evaluated",
         "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
         "EvaluationPeriods MetricName Metrics Namespace OKActions Period Statistic Threshold TreatMissingData",
     ),
     "AWS::CloudWatch::Dashboard": _entry("checked", "kept", "DashboardBody DashboardName"),
-    "AWS::SNS::Topic": _entry("emulated", "by moto: subscribed queues get messages, nobody gets mail", "TopicName", KmsMasterKeyId="not encrypted"),
+    "AWS::SNS::Topic": _entry(
+        "emulated",
+        "by moto: subscribed queues get messages, nobody gets mail",
+        "TopicName",
+        KmsMasterKeyId="not encrypted",
+    ),
     "AWS::SNS::TopicPolicy": _entry("checked", "not enforced", "PolicyDocument Topics"),
     "AWS::SNS::Subscription": _entry("checked", "nobody gets mail", "Endpoint Protocol TopicArn"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -222,8 +277,8 @@ def page(template: dict[str, Any]) -> str:
         chosen = [row for row in found if row.status == status]
         parts.append(f"## {status.capitalize()}: {len(chosen)} of {len(found)} resources\n")
         parts.append("| type | resources | how | properties that do less |\n|---|---|---|---|")
-        for kind in sorted({row.kind for row in chosen}):
-            parts.append(_line(kind, [row for row in chosen if row.kind == kind]))
+        kinds = sorted({row.kind for row in chosen})
+        parts.extend(_line(kind, [row for row in chosen if row.kind == kind]) for kind in kinds)
         parts.append("")
     parts.append(REMARKS)
     return "\n".join(parts)

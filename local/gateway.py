@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote
 from local.httpd import Environ, StartResponse, path_bytes, read_all
 from local.issuer import LocalIssuer
 from local.services.current import ACCOUNT
-from local.workers import MAX_REQUEST_BYTES, Outcome
+from local.specs import MAX_REQUEST_BYTES, Outcome
 
 MAX_BODY_BYTES = 10 << 20
 INTEGRATION_SECONDS = 29.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -73,7 +74,7 @@ def _expire(store: ObjectStore, bucket: str, rule: dict[str, Any], now: float) -
     removed = 0
     for key in list(store.keys_from(bucket, str(rule.get("Prefix", "")))):
         versions = store.versions(bucket, key)
-        for newer, older in zip(versions, versions[1:], strict=False):
+        for newer, older in itertools.pairwise(versions):
             # Age counts from when a newer version replaced it.
             if old_days and now - newer.modified > float(old_days) * DAY:
                 removed += _remove(store, older)

@@ -20,7 +20,7 @@ from moto.sqs.models import Message
 from local.services.functions import backend as functions
 from local.services.functions import short_name
 from local.services.queues import LocalQueue, find_queue
-from local.workers import Outcome
+from local.specs import Outcome
 
 LOG = logging.getLogger("entrepot.local")
 DEFAULT_CONCURRENCY = 5

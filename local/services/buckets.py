@@ -7,7 +7,8 @@ from typing import Any
 from moto.s3.exceptions import BucketNotEmpty
 from moto.s3.models import FakeBucket, S3Backend, s3_backends
 
-from local.s3api import BucketView, event_detail
+from local.s3api import event_detail
+from local.s3request import BucketView
 from local.services.current import ACCOUNT, current, standing_for
 from local.services.events import publish
 

@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet
 from local import httpd
 from local.gateway import Gateway, RestApi, Route, proxy_answer
 from local.issuer import AUDIENCE, ISSUER, LocalIssuer
-from local.workers import Outcome
+from local.specs import Outcome
 
 ROUTES = [
     Route(("jobs",), "/jobs", "GET", "api"),

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from local import httpd
 from local.objects import ObjectStore, Part, Version
-from local.s3api import BucketView, ObjectApi, check_presigned
+from local.s3api import ObjectApi
+from local.s3request import BucketView, check_presigned
 from local.s3wire import S3Error, parse_range
 from local.state import StateDirectory
 

@@ -14,8 +14,8 @@ from moto.sqs.models import Message
 
 from local.poller import Poller
 from local.services.queues import LocalQueue, LocalSqsBackend
+from local.specs import Outcome
 from local.state import Journal
-from local.workers import Outcome
 
 
 class Rig:

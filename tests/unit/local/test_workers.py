@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from local.asynchronous import AsyncQueue
+from local.specs import FunctionSpec
 from local.state import Journal
-from local.workers import FunctionSpec, WorkerPool
+from local.workers import WorkerPool
 
 HANDLER = """
     import json, os, sys, time
