@@ -242,7 +242,7 @@ def test_only_mapped_columns_are_kept_in_the_mappings_order() -> None:
 
 def test_an_empty_chunk_has_no_rows() -> None:
     done = validate(any_spec({"name": "a"}), "")
-    assert (done.read, done.accepted, done.quarantined) == (0, 0, [])
+    assert (done.read, done.accepted, len(done.quarantined)) == (0, 0, 0)
     assert sum(b.num_rows for b in done.batches) == 0
 
 

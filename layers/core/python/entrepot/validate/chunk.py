@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from entrepot.errors import ContractError, IntegrityError
 from entrepot.formats.parsed import ParsedChunk
 from entrepot.formats.text import parse_chunk
-from entrepot.model.findings import Finding, QuarantinedRow
+from entrepot.model.findings import QuarantinedRow
 from entrepot.model.source import Chunk
 from entrepot.model.steps import LoadSpec
-from entrepot.validate.field import FieldCheck
+from entrepot.validate.field import FieldCheck, Wrongs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,11 +21,37 @@ if TYPE_CHECKING:
 ROW_COLUMN = "_row"
 """Column of the batches that carries the row number."""
 
-MAX_FINDINGS = 20
-"""Findings kept of one row; a row that is wrong throughout needs no more."""
-
 BATCH_ROWS = 65_536
 """Rows in a batch handed to load: a few megabytes, whatever the width."""
+
+
+class Quarantine(Sequence[QuarantinedRow]):
+    """A chunk's refused rows, ascending.
+
+    Entries are made as they are asked for: of a chunk that is refused throughout they would take
+    several times the memory that the chunk takes.
+    """
+
+    def __init__(self, parsed: ParsedChunk, wrongs: Wrongs) -> None:
+        self._parsed = parsed
+        self._wrongs = wrongs
+        places = sorted(wrongs.by_place)
+        in_table = ((int(parsed.rows[place]), place, None) for place in places)
+        unread = ((entry.row, -1, entry) for entry in sorted(parsed.refused, key=lambda r: r.row))
+        self._entries = list(heapq.merge(in_table, unread, key=lambda e: e[0]))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> QuarantinedRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[QuarantinedRow]: ...
+    def __getitem__(self, index: int | slice) -> QuarantinedRow | list[QuarantinedRow]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row, place, entry = self._entries[index]
+        return entry or self._parsed.quarantine(row, self._wrongs.findings(place))
 
 
 @dataclass(slots=True)
@@ -34,7 +62,7 @@ class ValidatedChunk:
     """
 
     batches: list[pa.RecordBatch]
-    quarantined: list[QuarantinedRow]
+    quarantined: Sequence[QuarantinedRow]
     read: int
     accepted: int
 
@@ -55,16 +83,12 @@ def validate_chunk(data: bytes, spec: LoadSpec, chunk: Chunk) -> ValidatedChunk:
     checks = field_checks(spec)
     parsed = parse_chunk(data, spec.detection, chunk)
     columns: list[pa.Array] = []
-    wrong: dict[int, list[Finding]] = {}
+    wrongs = Wrongs()
     for mapped, check in zip(spec.mapping, checks, strict=True):
-        checked = check.run(_texts(parsed, mapped.index))
-        columns.append(checked.values)
-        for place, findings in checked.wrong.items():
-            wrong.setdefault(place, []).extend(findings)
-    quarantined = [parsed.quarantine(int(parsed.rows[place]), wrong[place][:MAX_FINDINGS]) for place in wrong]
-    quarantined = sorted([*parsed.refused, *quarantined], key=lambda r: r.row)
-    accepted = _accepted(parsed, [m.field for m in spec.mapping], columns, wrong)
-    result = ValidatedChunk(accepted.to_batches(max_chunksize=BATCH_ROWS), quarantined, parsed.read, accepted.num_rows)
+        columns.append(check.run(_texts(parsed, mapped.index), wrongs))
+    accepted = _accepted(parsed, [m.field for m in spec.mapping], columns, wrongs)
+    batches = accepted.to_batches(max_chunksize=BATCH_ROWS)
+    result = ValidatedChunk(batches, Quarantine(parsed, wrongs), parsed.read, accepted.num_rows)
     _prove(result, parsed, chunk)
     return result
 
@@ -102,17 +126,15 @@ def _texts(parsed: ParsedChunk, index: int) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _accepted(
-    parsed: ParsedChunk, names: list[str], columns: list[pa.Array], wrong: dict[int, list[Finding]]
-) -> pa.Table:
+def _accepted(parsed: ParsedChunk, names: list[str], columns: list[pa.Array], wrongs: Wrongs) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
     table = pa.table([*columns, pa.array(parsed.rows, pa.int64())], names=[*names, ROW_COLUMN])
-    if not wrong:
+    if not wrongs:
         return table
     keep = np.ones(len(parsed.rows), dtype=bool)
-    keep[list(wrong)] = False
+    keep[list(wrongs.by_place)] = False
     return table.filter(pa.array(keep))
 
 

@@ -103,12 +103,13 @@ class Caster:
         encoded = texts.take(places).dictionary_encode()
         found: list[Any] = []
         wrong: dict[int, RefusedValueError] = {}
+        shared: dict[tuple[str, str], RefusedValueError] = {}
         for code, text in enumerate(encoded.dictionary.to_pylist()):
             try:
                 found.append(self.one(text))
             except RefusedValueError as refusal:
                 found.append(None)
-                wrong[code] = refusal
+                wrong[code] = shared.setdefault((refusal.code, repr(refusal.facts)), refusal.with_traceback(None))
         filled = pa.array(found, self.type).take(encoded.indices)
         values = pc.replace_with_mask(values, rest, filled)
         refused: dict[int, RefusedValueError] = {}
