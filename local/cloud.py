@@ -317,7 +317,10 @@ class LocalCloud:
         self._undo.append(lambda: current.use(None))
         self._services = services
         self._objects = services.objects = ObjectStore(directory, announce)
-        server, moved = httpd.listen(HOST, self._ports[0], aws_application(ObjectApi(self._objects, MotoBuckets())))
+        secrets = {CREDENTIALS["AWS_ACCESS_KEY_ID"]: CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
+        server, moved = httpd.listen(
+            HOST, self._ports[0], aws_application(ObjectApi(self._objects, MotoBuckets(), secrets))
+        )
         if moved:
             self.messages.append(f"port {self._ports[0]} is taken; the AWS endpoint listens on {server.port}")
         moto_setup.install(server.port)
@@ -470,6 +473,7 @@ class LocalCloud:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(
+                signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "path", "payload_signing_enabled": False}, retries={"max_attempts": 3},
                 max_pool_connections=32,
             ),

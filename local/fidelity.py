@@ -35,7 +35,7 @@ REMARKS = """\
 
 - Permissions are not enforced: every function may call everything. Tests assert each role's actions.
 - Encryption at rest and in transit is not done here; addresses are `http://127.0.0.1` and a Unix socket.
-- Endpoints listen on this machine only, and do not check signatures; presigned links do expire.
+- Endpoints listen on this machine only, and check the signatures of presigned links alone.
 - A message whose function failed comes again after five seconds at most, not after the queue's visibility timeout;
   failed asynchronous events after one and two seconds, not minutes.
 - Functions without reserved concurrency wait for each other when the machine is busy; AWS would run more of them.

@@ -20,7 +20,6 @@ from local.s3request import (
     Buckets,
     Request,
     check_conditions,
-    check_presigned,
     failure_answer,
     header_tags,
     object_headers,
@@ -29,6 +28,7 @@ from local.s3request import (
     version_header,
     xml_answer,
 )
+from local.s3sign import check_presigned
 from local.s3uploads import Uploads
 from local.s3wire import S3Error, document, element, iso_time, no_such_key, parse_range
 
@@ -48,10 +48,12 @@ class ObjectApi:
     Args:
         store: The objects.
         buckets: Their buckets.
+        secrets: Secret keys by access key, which presigned links are checked with.
     """
 
-    def __init__(self, store: ObjectStore, buckets: Buckets) -> None:
+    def __init__(self, store: ObjectStore, buckets: Buckets, secrets: dict[str, str] | None = None) -> None:
         self._store = store
+        self._secrets = secrets
         self._buckets = buckets
         self._bodies = Bodies(store, buckets)
         self._uploads = Uploads(self._bodies)
@@ -101,7 +103,7 @@ class ObjectApi:
         if bucket is None:
             raise S3Error("NoSuchBucket", "The specified bucket does not exist", 404)
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-        check_presigned(query)
+        check_presigned(environ, self._secrets)
         request = Request(environ, environ["REQUEST_METHOD"], bucket, key, query)
         if len(key.encode()) > 1024:
             raise S3Error("KeyTooLongError", "Your key is too long", 400)

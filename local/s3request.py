@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,23 +67,6 @@ class Request:
             return ElementTree.fromstring(data)
         except ElementTree.ParseError as error:
             raise S3Error("MalformedXML", f"The XML you provided is not well formed: {error}", 400) from error
-
-
-def check_presigned(query: dict[str, str], now: float | None = None) -> None:
-    """Refuses a presigned request whose time is over.
-
-    Raises:
-        S3Error: It expired (403).
-    """
-    if "X-Amz-Expires" not in query or "X-Amz-Date" not in query:
-        return
-    try:
-        signed = time.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
-        ends = calendar.timegm(signed) + int(query["X-Amz-Expires"])
-    except ValueError:
-        raise S3Error("AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires cannot be read", 400) from None
-    if (time.time() if now is None else now) > ends:
-        raise S3Error("AccessDenied", "Request has expired", 403)
 
 
 def failure_answer(error: S3Error, path: str) -> Answer:

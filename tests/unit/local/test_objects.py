@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import threading
+import time
 from pathlib import Path
 
 import boto3
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 from local import httpd
 from local.objects import ObjectStore, Part, Version
 from local.s3api import ObjectApi
-from local.s3request import BucketView, check_presigned
+from local.s3request import BucketView
+from local.s3sign import check_presigned
 from local.s3wire import S3Error, parse_range
 from local.state import StateDirectory
 
@@ -40,16 +42,16 @@ class Rig:
         self.events: list[tuple[str, str, str]] = []
         self.directory = StateDirectory(folder)
         self.store = ObjectStore(self.directory, self._announce)
-        self.server, _ = httpd.listen("127.0.0.1", 0, ObjectApi(self.store, Buckets()))
+        self.server, _ = httpd.listen("127.0.0.1", 0, ObjectApi(self.store, Buckets(), {"x": "y"}))
         self.server.start()
         self.url = f"http://127.0.0.1:{self.server.port}"
         self.s3 = boto3.client(
             "s3",
             endpoint_url=self.url,
-            region_name="us-east-1",
+            region_name="eu-west-1",
             aws_access_key_id="x",
             aws_secret_access_key="y",
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
         )
 
     def _announce(self, version: Version, reason: str) -> None:
@@ -213,10 +215,30 @@ def test_presigned_links_put_and_get_until_they_expire(rig: Rig):
     assert httpx.put(put, content=b"hello").status_code == 200
     get = rig.s3.generate_presigned_url("get_object", Params={"Bucket": "inbox", "Key": "p"}, ExpiresIn=60)
     assert httpx.get(get).content == b"hello"
-    query = {"X-Amz-Date": "20260101T000000Z", "X-Amz-Expires": "60"}
+    for url in (
+        get.replace("/p?", "/q?"),
+        get.replace("X-Amz-Expires=60", "X-Amz-Expires=6000"),
+        get + "&versionId=v",
+        get.replace("Credential=x", "Credential=z"),
+        put,
+    ):
+        assert httpx.get(url).status_code == 403
+    assert httpx.put(get, content=b"x").status_code == 403
+    expired = {"QUERY_STRING": get.partition("?")[2]}
     with pytest.raises(S3Error) as caught:
-        check_presigned(query)
+        check_presigned(expired, None, now=time.time() + 61)
     assert caught.value.status == 403
+
+
+@pytest.mark.parametrize("key", ["a b/ü+&=?.csv", "tilde~(x)'!*.txt", "//double//slash", "100%"])
+def test_presigned_links_work_for_any_key(rig: Rig, key: str):
+    put = rig.s3.generate_presigned_url("put_object", Params={"Bucket": "work", "Key": key, "ContentType": "text/csv"})
+    assert httpx.put(put, content=b"hello", headers={"Content-Type": "text/csv"}).status_code == 200
+    assert rig.s3.get_object(Bucket="work", Key=key)["Body"].read() == b"hello"
+    query = {"Bucket": "work", "Key": key, "ResponseContentDisposition": 'attachment; filename="x.csv"'}
+    got = httpx.get(rig.s3.generate_presigned_url("get_object", Params=query))
+    assert got.content == b"hello"
+    assert got.headers["content-disposition"] == 'attachment; filename="x.csv"'
 
 
 def test_a_damaged_body_is_refused_and_leaves_nothing(rig: Rig):
