@@ -27,6 +27,8 @@ FIELDS = {
     "boolean": FieldSpec(name="f", type="boolean"),
     "boolean words": FieldSpec(name="f", type="boolean", formats=["ja/nein"]),
     "date": FieldSpec(name="f", type="date"),
+    "date one format": FieldSpec(name="f", type="date", formats=["%d/%m/%Y"]),
+    "date month first": FieldSpec(name="f", type="date", formats=["%m.%d.%Y"]),
     "date formats": FieldSpec(name="f", type="date", formats=["%d/%m/%Y", "%d %b %Y"]),
     "date both": FieldSpec(name="f", type="date", formats=["iso", "%d/%m/%Y", "%m/%d/%Y"]),
     "datetime": FieldSpec(name="f", type="datetime"),
@@ -64,6 +66,9 @@ NUMBERS = st.one_of(
     ),
 )
 MOMENTS = st.one_of(
+    st.dates().map(lambda d: f"{d.day:02d}/{d.month:02d}/{d.year:04d}"),
+    st.dates().map(lambda d: f"{d.month:02d}.{d.day:02d}.{d.year:04d}"),
+    st.datetimes().map(lambda d: f"{d.day:02d}/{d.month:02d}/{d.year:04d} {d.hour:02d}:{d.minute:02d}"),
     st.dates().map(str),
     st.datetimes().map(str),
     st.datetimes().map(lambda d: d.isoformat("T", "minutes")),

@@ -191,7 +191,14 @@ def _formats(names: list[str]) -> Check:
 
     formats = [known_format(name) for name in names]
 
+    sure = "|".join(f"({f.sure})" for f in formats if f.sure)
+
     def wrong(cells: pa.Array, _texts: pa.Array) -> pa.Array:
+        if sure:
+            passed = pc.match_substring_regex(cells, sure)
+            if pc.all(passed).as_py() is not False:
+                return pa.array([], pa.bool_())
+            cells = pc.if_else(passed, pa.scalar(None, pa.string()), cells)
         encoded = cells.dictionary_encode()
         bad = [not any(f.holds(text) for f in formats) for text in encoded.dictionary.to_pylist()]
         return pc.take(pa.array(bad, pa.bool_()), encoded.indices)

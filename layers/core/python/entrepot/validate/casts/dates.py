@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.errors import ContractError
 from entrepot.validate.casts.base import Caster, RefusedValueError, fail, holds
-from entrepot.validate.casts.patterns import Pattern, compile_pattern
+from entrepot.validate.casts.patterns import Pattern, Rewrite, compile_pattern, rewrite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +77,11 @@ def date(formats: list[str]) -> Caster:
     accepted = told(formats, "2024-12-31")
     only_iso = all(p.text == _ISO_PATTERN for p in patterns)
 
+    rewriting = rewrite(patterns[0].text) if len(patterns) == 1 and not only_iso else None
+
     def fast(texts: pa.Array) -> pa.Array:
+        if rewriting is not None:
+            return iso_dates(rewritten(texts, rewriting))
         return iso_dates(texts) if only_iso else fail("by cell")
 
     def one(text: str) -> dt.date:
@@ -89,7 +93,21 @@ def date(formats: list[str]) -> Caster:
             raise unreadable("date", text, accepted)
         return found.pop()
 
-    return Caster(pa.date32(), fast, one, f"^{SURE_DATE}$" if only_iso else "")
+    sure = rewriting.sure if rewriting else f"^{SURE_DATE}$" if only_iso else ""
+    return Caster(pa.date32(), fast, one, sure)
+
+
+def rewritten(texts: pa.Array, by: Rewrite) -> pa.Array:
+    """A column with every cell in ISO.
+
+    Raises:
+        pa.ArrowInvalid: A cell has to be read singly.
+    """
+    import pyarrow.compute as pc
+
+    if pc.all(pc.match_substring_regex(texts, by.sure)).as_py() is False:
+        fail("by cell")
+    return pc.replace_substring_regex(texts, by.sure, by.iso)
 
 
 def _whole_date(pattern: Pattern) -> bool:

@@ -107,6 +107,53 @@ def compile_pattern(text: str) -> Pattern:
     return Pattern(text, regex)
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A pattern as RE2 for whole columns: cells that match ``sure`` become ISO by ``iso``.
+
+    It knows the padded spelling alone, and no day that some month lacks; other cells are read singly.
+    """
+
+    sure: str
+    iso: str
+
+
+_PADDED = {
+    "Y": "([1-9][0-9]{3})",
+    "m": "(0[1-9]|1[0-2])",
+    "d": "(0[1-9]|1[0-9]|2[0-8])",
+    "H": "([01][0-9]|2[0-3])",
+    "M": "([0-5][0-9])",
+    "S": "([0-5][0-9])",
+}
+
+
+@lru_cache(maxsize=512)
+def rewrite(text: str) -> Rewrite | None:
+    """The rewriting of a pattern made of ``%Y %m %d %H %M %S`` alone; None for others.
+
+    Args:
+        text: A pattern that `compile_pattern` accepts.
+    """
+    full = re.sub(r"%([TDFR])", lambda m: _SHORT[m[1]], text)
+    places: dict[str, int] = {}
+    parts: list[str] = []
+    pos = 0
+    for match in re.finditer(r"%(.)", full):
+        if match[1] not in _PADDED:
+            return None
+        parts += [re.escape(full[pos : match.start()]), _PADDED[match[1]]]
+        places[match[1]] = len(places) + 1
+        pos = match.end()
+    if not {"Y", "m", "d"} <= places.keys() or not full.isascii():
+        return None
+    iso = "\\{Y}-\\{m}-\\{d}".format(**places)
+    if "H" in places:
+        clock = [f"\\{places[c]}" if c in places else "00" for c in "HMS"]
+        iso += " " + ":".join(clock)
+    return Rewrite("".join(["^", *parts, re.escape(full[pos:]), "$"]), iso)
+
+
 def _literal(text: str) -> str:
     return re.sub(r"(?:\\ |\s)+", r"\\s+", re.escape(text))
 

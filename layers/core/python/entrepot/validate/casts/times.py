@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entrepot.errors import ContractError
 from entrepot.validate.casts.base import Caster, RefusedValueError, fail
-from entrepot.validate.casts.dates import ISO, SURE_DATE, patterns_of, told, unreadable
-from entrepot.validate.casts.patterns import Moment, Pattern
+from entrepot.validate.casts.dates import ISO, SURE_DATE, patterns_of, rewritten, told, unreadable
+from entrepot.validate.casts.patterns import Moment, Pattern, rewrite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +84,12 @@ def datetime(formats: list[str], *, zoned: bool) -> Caster:
     style = _style(formats, zoned=zoned)
     kind = pa.timestamp("us", "UTC") if zoned else pa.timestamp("us")
 
+    words = [f for f in formats if not f.startswith("tz:")]
+    rewriting = rewrite(words[0]) if len(words) == 1 and "%" in words[0] and not zoned else None
+
     def fast(texts: pa.Array) -> pa.Array:
+        if rewriting is not None:
+            return _iso(rewritten(texts, rewriting), kind)
         if style.iso_zoned == style.iso_local or (zoned and style.iso_local):
             return fail("by cell")
         return _iso(texts, kind)
@@ -92,7 +97,7 @@ def datetime(formats: list[str], *, zoned: bool) -> Caster:
     def one(text: str) -> dt.datetime:
         return _one(text.strip(), style, zoned=zoned)
 
-    sure = ""
+    sure = rewriting.sure if rewriting else ""
     if style.iso_local and not style.iso_zoned and not zoned:
         sure = rf"^{SURE_DATE}[T ]{_SURE_TIME}$"
     elif style.iso_zoned and not style.iso_local:
