@@ -89,7 +89,6 @@ BEGIN
 END $$;
 
 -- Which staged rows are new, which change a row of the target; what is in neither is unchanged.
--- Keeps the old values of rows that will be updated.
 CREATE FUNCTION entrepot.classify(p_spec jsonb, OUT o_new bigint, OUT o_changed bigint, OUT o_matched bigint)
 LANGUAGE plpgsql
 AS $$
@@ -111,24 +110,29 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM %s s WHERE EXISTS (SELECT FROM %s t WHERE %s)',
             p_spec->>'staging', p_spec->>'target', p_spec->>'join') INTO o_matched;
     END IF;
-    IF o_changed > 0 THEN
-        EXECUTE format(
-            'CREATE TABLE %s AS SELECT t.* FROM %s t JOIN pg_temp.entrepot_work w ON w.old = t.ctid AND w.part = t.tableoid',
-            p_spec->>'undo', p_spec->>'target');
-    END IF;
 END $$;
 
--- Writes, and counts what the server says it wrote.
+-- Keeps the old values of what will be updated, writes, and counts what the server says it wrote.
 CREATE FUNCTION entrepot.write_rows(p_spec jsonb, p_empty boolean, p_new bigint, p_changed bigint,
     OUT o_inserted bigint, OUT o_updated bigint)
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    v_cost text := current_setting('random_page_cost');
 BEGIN
     o_inserted := 0;
     o_updated := 0;
+    -- Rows are fetched by place, in the order of their places; the planner thinks of that as random
+    -- and would rather hash whole tables.
+    PERFORM set_config('random_page_cost', '0.2', true);
     IF p_changed > 0 THEN
         EXECUTE format(
-            'UPDATE %s t SET %s FROM pg_temp.entrepot_work w JOIN %s s ON s.ctid = w.staged '
+            'CREATE TABLE %s AS SELECT t.* FROM (SELECT * FROM pg_temp.entrepot_work WHERE old IS NOT NULL ORDER BY part, old) w '
+            'JOIN %s t ON t.ctid = w.old AND t.tableoid = w.part',
+            p_spec->>'undo', p_spec->>'target');
+        EXECUTE format(
+            'UPDATE %s t SET %s '
+            'FROM (SELECT * FROM pg_temp.entrepot_work WHERE old IS NOT NULL ORDER BY part, old) w JOIN %s s ON s.ctid = w.staged '
             'WHERE t.ctid = w.old AND t.tableoid = w.part',
             p_spec->>'target', p_spec->>'set', p_spec->>'staging');
         GET DIAGNOSTICS o_updated = ROW_COUNT;
@@ -143,6 +147,7 @@ BEGIN
             p_spec->>'target', p_spec->>'columns', p_spec->>'values', p_spec->>'staging');
         GET DIAGNOSTICS o_inserted = ROW_COUNT;
     END IF;
+    PERFORM set_config('random_page_cost', v_cost, true);
 END $$;
 
 -- The work of publish, in one (sub)transaction. Raises EN001 when the books do not balance and EN002
