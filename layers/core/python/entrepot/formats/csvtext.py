@@ -35,13 +35,14 @@ def parse_records(source: RecordBytes, detection: Detection) -> ParsedChunk:
     is_text = source.data.isascii() or _is_text(source)
     if source.chunk.plain and is_text and source.data.find(b"\0") < 0:
         table, ragged = _read(source.data, grammar, width)
-        if table is not None and not ragged and table.num_rows == source.chunk.records:
-            first_row = source.chunk.first_row
-            return ParsedChunk(table, np.arange(first_row, first_row + table.num_rows), [], source)
+        if table is not None and table.num_rows + len(ragged) == source.chunk.records:
+            good = np.arange(source.chunk.records, dtype=np.int64)
+            return _assemble(source, grammar, table, ragged, good)
     return _parse_with_care(source, grammar, width, is_text=is_text)
 
 
 def _parse_with_care(source: RecordBytes, grammar: Grammar, width: int, *, is_text: bool) -> ParsedChunk:
+    """Reads what the scan vouches for; the rest is refused, record by record."""
     _mark_nuls(source)
     if not is_text:
         _mark_undecodable(source)
@@ -50,17 +51,26 @@ def _parse_with_care(source: RecordBytes, grammar: Grammar, width: int, *, is_te
     good = np.flatnonzero(kinds == GOOD).astype(np.int64)
     if table is None or table.num_rows + len(ragged) != len(good):
         table, ragged = _read_by_letter(source, grammar, width, good)
-    fate = _judge_ragged(source, grammar, width, good[[r.number for r in ragged]])
-    bad = np.flatnonzero(kinds > BLANK)
-    refused = fate.refused + [
-        source.quarantine(first_row + int(i), [kind_finding(int(kinds[i]), source.encoding)]) for i in bad
-    ]
-    refused.sort(key=lambda r: r.row)
-    rows = first_row + np.delete(good, [r.number for r in ragged])
+    parsed = _assemble(source, grammar, table, ragged, good)
+    for i in np.flatnonzero(kinds > BLANK):
+        told = kind_finding(int(kinds[i]), source.encoding)
+        parsed.refused.append(source.quarantine(first_row + int(i), [told]))
+    parsed.refused.sort(key=lambda r: r.row)
+    parsed.blank += int(np.count_nonzero(kinds == BLANK))
+    return parsed
+
+
+def _assemble(source: RecordBytes, grammar: Grammar, table: pa.Table, ragged: list[_Ragged], good: Ints) -> ParsedChunk:
+    """The parsed chunk of its good records; ``good`` holds their places among all."""
+    rows = source.chunk.first_row + good
+    if not ragged:
+        return ParsedChunk(table, rows, [], source)
+    numbers = [r.number for r in ragged]
+    fate = _judge_ragged(source, grammar, table.num_columns, good[numbers])
+    rows = np.delete(rows, numbers)
     if fate.kept:
         table, rows = _with_kept(table, rows, fate)
-    blank = int(np.count_nonzero(kinds == BLANK)) + fate.blank
-    return ParsedChunk(table=table, rows=rows, refused=refused, source=source, blank=blank)
+    return ParsedChunk(table, rows, fate.refused, source, fate.blank)
 
 
 @dataclass(slots=True)

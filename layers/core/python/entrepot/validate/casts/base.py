@@ -114,9 +114,10 @@ class Caster:
         values = pc.replace_with_mask(values, rest, filled)
         refused: dict[int, RefusedValueError] = {}
         if wrong:
-            codes = encoded.indices.to_pylist()
+            is_wrong = pc.is_in(encoded.indices, value_set=pa.array(list(wrong), encoded.indices.type))
+            codes = encoded.indices.filter(is_wrong).to_pylist()
             refused = {
-                place: wrong[code] for place, code in zip(places.to_pylist(), codes, strict=True) if code in wrong
+                place: wrong[code] for place, code in zip(places.filter(is_wrong).to_pylist(), codes, strict=True)
             }
         return Cast(values, refused)
 
