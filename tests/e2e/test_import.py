@@ -39,6 +39,16 @@ def test_a_file_of_many_chunks_is_the_same_rows(driver: Driver) -> None:
     assert job.receipt.inserted == len(rows)
 
 
+@pytest.mark.capability("DET2")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "cp1252"])
+def test_other_encodings_give_the_same_rows(driver: Driver, encoding: str) -> None:
+    contract = driver.people()
+    rows = [(n, "Zoë Müller-Größe", 31) for n in range(1, 6001)]
+    job = driver.deliver(contract, csv(rows).decode().encode(encoding))
+    assert job.state == "published", job.data
+    assert driver.rows(contract) == rows
+
+
 @pytest.mark.capability("REV1", "VAL1", "VAL3")
 def test_refused_rows_are_kept_verbatim_with_their_reasons(driver: Driver) -> None:
     contract = driver.people()

@@ -6,11 +6,11 @@ invocation's time are used, what was found is stored and the state machine comes
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Iterator
 
 from entrepot.errors import ConflictError, FatalError, SourceError
+from entrepot.formats.encoding import piece_detection, to_utf8
 from entrepot.formats.split import Splitter, needs_pieces
 from entrepot.model.job import Job, JobState, Step
 from entrepot.model.source import Chunk, Detection, SplitState
@@ -135,20 +135,20 @@ def _store(world: World, job: Job, chunks: list[Chunk], digest: str, count: int)
 def _split_into_pieces(world: World, job: Job, detection: Detection) -> tuple[list[Chunk], str]:
     """Transcodes a source whose bytes cannot be cut (UTF-16, UTF-32) into UTF-8 pieces."""
     sha = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder(detection.encoding)(errors="replace")
-    virtual = detection.model_copy(update={"encoding": "utf-8", "bom_bytes": 0, "data_start": 0})
-    cutter = Splitter(virtual, _chunk_bytes(world, job))
+
+    def data() -> Iterator[bytes]:
+        for block in _blocks(world, job, 0, detection.data_start):
+            sha.update(block.head + block.data)
+            yield block.data
+
+    cutter = Splitter(piece_detection(detection), _chunk_bytes(world, job))
     waiting, base, pieces = bytearray(), 0, []
-    for block in _blocks(world, job, 0, detection.data_start):
-        sha.update(block.head + block.data)
-        text = decoder.decode(block.data).encode()
+    for text in to_utf8(data(), detection.encoding):
         waiting += text
         for chunk in cutter.feed(text):
             pieces.append(_piece(world, job, chunk, waiting, base))
             base = chunk.end
-    tail = decoder.decode(b"", final=True).encode()
-    waiting += tail
-    for chunk in [*cutter.feed(tail), *cutter.finish()]:
+    for chunk in cutter.finish():
         pieces.append(_piece(world, job, chunk, waiting, base))
         base = chunk.end
     return pieces, sha.hexdigest()
