@@ -19,6 +19,7 @@ from local.errors import LocalCloudError
 
 SERVICE_FILE = "service.json"
 DEFAULT_STATE = Path(".entrepot")
+SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_OF_TOKEN = 30 * 24 * 3600
 
 
@@ -72,11 +73,10 @@ def up(
         **options: Further arguments of `LocalCloud`.
 
     Returns:
-        The exit code: 0, or 3 when the cloud cannot start.
+        The exit code: 0, 3 when the cloud cannot start, 130 when it is interrupted before it is ready.
     """
     began = time.monotonic()
     stop = stop or threading.Event()
-    _catch_signals(stop)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     cloud = LocalCloud(
         state, port=port, api_port=api_port, roots=roots, watch=watch, dsn=dsn, tenant=tenant, **options
@@ -86,9 +86,14 @@ def up(
     except (LocalCloudError, OSError) as error:
         _console().print(f"[red]The one-machine cloud does not start:[/red] {error}", highlight=False)
         return 3
+    except KeyboardInterrupt:
+        return 130
+    _catch_signals(stop)
     try:
         _announce(cloud, time.monotonic() - began)
-        stop.wait()
+        # In short waits: a signal that the system hands to another thread does not end a long one.
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            pass
         _console().print("Stopping …", style="dim")
     finally:
         (cloud.state / SERVICE_FILE).unlink(missing_ok=True)

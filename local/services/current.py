@@ -6,6 +6,7 @@ that they call (journals, workers, the clock) are found through one global too. 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,7 +44,7 @@ class Services:
     pool: WorkerPool | None = None
     schedules_changed: Callable[[], None] = lambda: None
     stopping: bool = False
-    undelivered: list[dict[str, Any]] = field(default_factory=list)
+    undelivered: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
 
 
 _current: Services | None = None

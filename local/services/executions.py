@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,11 +21,15 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from local.services.current import ACCOUNT, Services, current, find_current, standing_for
 from local.services.functions import short_name
 
 _START = threading.Lock()
+KEPT_HISTORIES = 100
+# Names of ended executions can be used again after so long.
+NAME_DAYS = 90
 LOST = "the one-machine cloud was stopped while this execution ran"
 
 
@@ -97,8 +102,15 @@ def _revive(record: dict[str, Any], machine: Any) -> Execution:
     execution.output = record["output"]
     execution.error = record["error"] or ("Local.Stopped" if running else None)
     execution.cause = record["cause"] or (LOST if running else None)
-    # Readers of the history and of map runs ask the interpreter, which is gone.
-    interpreter: Any = SimpleNamespace(
+    execution.exec_worker = _no_interpreter()
+    if running:
+        current().executions.put(execution.exec_arn, _record(execution))
+    return execution
+
+
+def _no_interpreter() -> Any:
+    """Stands for an interpreter that is gone; readers of histories and of map runs find nothing."""
+    return SimpleNamespace(
         env=SimpleNamespace(
             event_manager=SimpleNamespace(get_event_history=list),
             map_run_record_pool_manager=SimpleNamespace(get=lambda _: None, get_all=list),
@@ -107,19 +119,25 @@ def _revive(record: dict[str, Any], machine: Any) -> Execution:
         ),
         stop=lambda **_: None,
     )
-    execution.exec_worker = interpreter
-    if running:
-        current().executions.put(execution.exec_arn, _record(execution))
-    return execution
 
 
 _reflect = BaseExecutionWorkerCommunication.terminated
+_ended: deque[Any] = deque()
 
 
 def _terminated(self: BaseExecutionWorkerCommunication) -> None:
     services = _running()
     _reflect(self)
     services.executions.put(self.execution.exec_arn, _record(self.execution))
+    _forget_histories(self.execution)
+
+
+def _forget_histories(execution: Execution) -> None:
+    """Keeps the histories of the newest executions alone: they hold every input and output of every state."""
+    _ended.append(execution)
+    while len(_ended) > KEPT_HISTORIES:
+        _ended.popleft().exec_worker = _no_interpreter()
+    TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
 
 
 def _running() -> Services:
@@ -202,5 +220,9 @@ def restore() -> None:
     services = current()
     states = backend()
     values, services.executions.values = services.executions.values, {}
-    for record in values.values():
-        states.restore(record)
+    horizon = (datetime.datetime.now(tz=datetime.UTC) - datetime.timedelta(days=NAME_DAYS)).isoformat()
+    for arn, record in values.items():
+        if (record["stopped"] or record["started"]) < horizon:
+            services.executions.delete(arn)
+        else:
+            states.restore(record)

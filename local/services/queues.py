@@ -11,6 +11,7 @@ import copy
 import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
 from local.services.current import ACCOUNT, current, standing_for
 from local.state import Journal
+
+KEPT_HANDLES = 10_000
 
 
 def _now_ms() -> float:
@@ -33,7 +36,8 @@ class LocalQueue(Queue):
         super().__init__(*args, **kwargs)
         self.condition = threading.Condition(threading.RLock())
         self.held: dict[str, Message] = {}
-        self._handles: dict[str, str] = {}
+        # Of messages that are there and of those deleted last: deleting twice is no error.
+        self._handles: OrderedDict[str, str] = OrderedDict()
         self._wakes = 0
         self.journal: Callable[[], Journal] = lambda: current().queues
 
@@ -150,6 +154,8 @@ class LocalQueue(Queue):
         message.visible_at = visible_at
         message.receipt_handle = uuid.uuid4().hex
         self._handles[message.receipt_handle] = message.id
+        while len(self._handles) > KEPT_HANDLES + len(self.held):
+            self._handles.popitem(last=False)
         self.pending_messages.add(message)
         return copy.copy(message)
 
