@@ -113,7 +113,7 @@ def test_an_outcome_that_no_step_may_answer_is_a_failure_and_never_the_way_to_pu
         ("AfterMap", {"next": "LoadChunks", "stop": "Notify"}),
         ("AfterCheck", {"more": "Check", "reload": "LoadChunks", "next": "Gate", "stop": "Notify"}),
         ("AfterGate", {"next": "Publish", "stop": "Notify"}),
-        ("AfterPublish", {"more": "WaitForPublish"}),
+        ("AfterPublish", {"more": "WaitForPublish", "reload": "Check"}),
     ],
 )
 def test_each_outcome_has_its_way(machine: dict[str, Any], choice: str, expected: dict[str, str]) -> None:
