@@ -126,6 +126,21 @@ def _table(resource: Resource, client: Client) -> None:
         )
 
 
+def _rest_api(resource: Resource, client: Client) -> None:
+    """Types of bodies that travel as Base64."""
+    types = resource.properties.get("BinaryMediaTypes") or []
+    gateway = client("apigateway")
+    known = gateway.get_rest_api(restApiId=resource.physical_id).get("binaryMediaTypes") or []
+    operations = [
+        # AWS reads the type from the path, moto from the value.
+        {"op": "add", "path": "/binaryMediaTypes/" + kind.replace("~", "~0").replace("/", "~1"), "value": kind}
+        for kind in types
+        if kind not in known
+    ]
+    if operations:
+        gateway.update_rest_api(restApiId=resource.physical_id, patchOperations=operations)
+
+
 def _state_machine(resource: Resource, client: Client) -> None:
     properties = resource.properties
     update: dict[str, Any] = {}
@@ -169,6 +184,7 @@ APPLIERS: dict[str, Applier] = {
     "AWS::S3::Bucket": _bucket_behaviour,
     "AWS::SQS::Queue": _queue,
     "AWS::DynamoDB::Table": _table,
+    "AWS::ApiGateway::RestApi": _rest_api,
     "AWS::Scheduler::ScheduleGroup": _schedule_group,
     "AWS::Scheduler::Schedule": _schedule,
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.verify import differences
 from tests.e2e.driver import Driver, csv
 
 
@@ -27,8 +28,10 @@ def test_a_local_file_by_reference_is_a_drop_whose_version_is_its_content(driver
     ]
 
 
-def test_everything_of_the_template_is_applied_or_named(cloud: Any):
+def test_everything_of_the_template_is_as_it_states_or_named(driver: Driver, cloud: Any):
     assert cloud.unapplied == []
+    # What changes nothing for a job is applied in the background.
+    driver.until(lambda: not differences(cloud.deployment, cloud.client))
 
 
 def test_names_are_those_of_the_deployment(cloud: Any):
