@@ -43,4 +43,8 @@ def test_a_property_has_one_status():
 
 
 def test_the_page_does_not_name_hashes(template: dict):
-    assert not [row for row in rows(template) if Path(row.logical_id).name[-8:].isupper() and any(c.isdigit() for c in row.logical_id[-8:])]
+    assert not [
+        row
+        for row in rows(template)
+        if Path(row.logical_id).name[-8:].isupper() and any(c.isdigit() for c in row.logical_id[-8:])
+    ]
