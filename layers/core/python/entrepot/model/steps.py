@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from entrepot.model.base import Model
-from entrepot.model.contract import Contract, Mode
+from entrepot.model.contract import Contract, Mode, Slice
 from entrepot.model.job import MappedColumn
 from entrepot.model.source import Chunk, Detection
 
@@ -60,6 +60,8 @@ class TargetColumn(Model):
     """As ``format_type`` prints it: ``bigint``, ``numeric(12,2)``, ``character varying(10)`` …"""
     field: str
     """The contract's field that feeds it."""
+    stored: bool = True
+    """False for a column that staging alone has: the operation of a feed."""
 
 
 class LoadSpec(Model):
@@ -87,3 +89,6 @@ class LoadSpec(Model):
     """Name within schema ``entrepot_staging``; filled by the target adapter's rule."""
     chunks_total: int = 0
     unlogged: bool = True
+    slice: Slice = Field(default_factory=dict)
+    """The contract's slice and the job's, joined."""
+    only_if: str = ""
