@@ -4,6 +4,8 @@ The procedure (`adapters/postgres/migrations`) decides under its locks which of 
 sees a name or a value that was not quoted here.
 """
 
+# ruff: noqa: S608 - names and constants are quoted by entrepot.load.names
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +13,17 @@ from typing import Any
 
 from entrepot.load.ddl import create_keys, create_target
 from entrepot.load.ledger import compare_ledger
-from entrepot.load.names import ENTREPOT_SCHEMA, STAGING_SCHEMA, column_list, qualified, quote_ident, undo_name
+from entrepot.load.names import (
+    ENTREPOT_SCHEMA,
+    STAGING_SCHEMA,
+    column_list,
+    qualified,
+    quote_ident,
+    undo_name,
+    work_name,
+)
 from entrepot.load.types import COMPARABLE, parse_pg_type
-from entrepot.model.contract import Blank
+from entrepot.model.contract import Blank, Mode
 from entrepot.model.steps import LoadSpec, TargetColumn
 
 
@@ -30,7 +40,7 @@ def publish_spec(
     """
     writable = [c for c in spec.columns if c.name not in spec.key]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "mode": spec.mode.value,
         "schema": spec.target_schema,
         "table": spec.target_table,
@@ -38,6 +48,11 @@ def publish_spec(
         "staging": qualified(STAGING_SCHEMA, spec.staging_table),
         "undo": qualified(ENTREPOT_SCHEMA, undo_name(spec.tenant, spec.job_id)),
         "undo_name": undo_name(spec.tenant, spec.job_id),
+        "staging_table": spec.staging_table,
+        "work": qualified(STAGING_SCHEMA, work_name(spec.staging_table)),
+        "work_kind": "UNLOGGED TABLE" if spec.unlogged else "TABLE",
+        "key_columns": list(spec.key),
+        "mapped_columns": [c.name for c in spec.columns],
         "chunks": spec.chunks_total,
         "ledger": compare_ledger(spec, refused=refused),
         "create": create_target(spec) if spec.create_target else None,
@@ -45,10 +60,24 @@ def publish_spec(
         "columns": column_list(c.name for c in spec.columns),
         "values": ", ".join(_inserted(c, defaults) for c in spec.columns),
         "join": join_on(spec.key),
-        "changed": changed(spec, writable, defaults),
+        "classify": classify(spec, changed(spec, writable, defaults)),
         "set": ", ".join(f"{quote_ident(c.name)} = {_updated(spec, c, defaults)}" for c in writable),
         "settings": dict(settings),
     }
+
+
+def classify(spec: LoadSpec, differs: str) -> str:
+    """A query: what becomes of which staged row, and of which row of the target."""
+    wanted, join = {
+        Mode.INSERT_ONLY: ("t.ctid IS NULL", "LEFT JOIN"),
+        Mode.UPDATE_ONLY: (differs, "JOIN"),
+    }.get(spec.mode, (f"t.ctid IS NULL OR {differs}", "LEFT JOIN"))
+    staging, target = qualified(STAGING_SCHEMA, spec.staging_table), qualified(spec.target_schema, spec.target_table)
+    return (
+        "SELECT s.ctid AS staged, t.tableoid AS part, t.ctid AS old, "
+        "(CASE WHEN t.ctid IS NULL THEN 'i' ELSE 'u' END)::\"char\" AS action "
+        f"FROM {staging} s {join} {target} t ON {join_on(spec.key)} WHERE {wanted}"
+    )
 
 
 def join_on(key: Iterable[str], left: str = "s", right: str = "t") -> str:

@@ -14,22 +14,31 @@ from typing import Any
 import psycopg
 
 from entrepot.errors import (
+    ConditionError,
     ConfigurationError,
     EntrepotError,
     FatalError,
+    HeldError,
     IntegrityError,
     RetriableError,
     TargetError,
     ThrottledError,
     UnavailableError,
+    UndoError,
 )
 
 INTEGRITY_STATE = "EN001"
 TARGET_STATE = "EN002"
 LOST_STATE = "EN003"
+STALE_STATE = "EN004"
+HELD_STATE = "EN005"
+CONDITION_STATE = "EN006"
+UNDO_STATE = "EN007"
 """Raised by our own procedures; their messages are ours."""
 
-_OURS = frozenset({INTEGRITY_STATE, TARGET_STATE, LOST_STATE})
+_OURS = frozenset(
+    {INTEGRITY_STATE, TARGET_STATE, LOST_STATE, STALE_STATE, HELD_STATE, CONDITION_STATE, UNDO_STATE},
+)
 _MIGRATE = "Run the migrations: `entrepot db init` (a DBA can run `entrepot db init --print`)."
 _LATER = "Try again a little later."
 _RIGHTS = "Check the secret's user, its rights (docs/database.md) and the settings."
@@ -63,6 +72,9 @@ _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     TARGET_STATE: (TargetError, "the target is not what it was", _TABLE),
     INTEGRITY_STATE: (IntegrityError, "the counts do not agree", "Nothing was published."),
     LOST_STATE: (IntegrityError, "staging was emptied", "Load the chunks again."),
+    HELD_STATE: (HeldError, "a person must see the plan first", "Look at the plan, then publish it."),
+    CONDITION_STATE: (ConditionError, "the job's condition does not hold", "Nothing was published."),
+    UNDO_STATE: (UndoError, "the job cannot be taken back", ""),
 }
 _CLASSES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "08": (UnavailableError, "the connection failed", _LATER),
