@@ -49,6 +49,7 @@ class AwsWorld:
             chunk_bytes=self._get("CHUNK_BYTES", 16 << 20),
             await_days=self._get("AWAIT_DAYS", 7),
             staging_keep_hours=self._get("STAGING_KEEP_HOURS", 24),
+            undo_days=self._get("UNDO_DAYS", 7),
             staging_unlogged=self._get("STAGING_UNLOGGED", True),
             late_minutes=self._get("LATE_MINUTES", 60),
             tenants=tuple(self._get("TENANTS", ())),

@@ -101,6 +101,8 @@ class Receipt(Stored):
     parent: str = ""
     plan_hash: str = ""
     """Of the plan that was published, when there was one."""
+    masked: list[str] = Field(default_factory=list)
+    """Target columns whose values stay out of lists of rows, by their fields' classes; so that an undo knows."""
     backup: str = ""
     """The verified copy of the table as it was before, ``schema.table``; empty when none was needed."""
     undone_by: str = ""

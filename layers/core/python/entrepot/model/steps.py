@@ -11,7 +11,7 @@ from entrepot.model.contract import Contract, Mode, Slice
 from entrepot.model.job import MappedColumn
 from entrepot.model.source import Chunk, Detection
 
-Outcome = Literal["next", "more", "stop", "profile", "reload", "skip"]
+Outcome = Literal["next", "more", "stop", "profile", "reload", "skip", "publish"]
 
 
 class StepInput(Model):

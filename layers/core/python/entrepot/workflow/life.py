@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from entrepot.errors import ConflictError, EntrepotError
-from entrepot.model.job import AWAITING, ENDED, RUNNING, ErrorInfo, Job, JobState, Step
+from entrepot.model.job import AWAITING, ENDED, RUNNING, Awaiting, ErrorInfo, Job, JobState, Step
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import Outcome, StepInput, StepOutput
 from entrepot.workflow.world import World, now
@@ -48,6 +49,17 @@ def finish_step(world: World, job: Job, step: Step, changes: Mapping[str, Any]) 
     """Keeps a step's result, so that a later leg skips it."""
     done = [*job.done, step] if step not in job.done else job.done
     return world.jobs.update(job, {**changes, "done": done}, expect=RUNNING)
+
+
+def question(world: World, what: Literal["mapping", "contract", "plan"], detail: Mapping[str, Any]) -> Awaiting:
+    """What a person is asked from now on, until the deployment's deadline."""
+    deadline = world.clock.now() + timedelta(days=world.settings.await_days)
+    return Awaiting(
+        question=what,
+        since=now(world),
+        deadline=deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        detail=dict(detail),
+    )
 
 
 def error_info(error: EntrepotError, step: str, chunk: str = "") -> ErrorInfo:

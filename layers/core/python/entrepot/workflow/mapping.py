@@ -6,8 +6,7 @@ awaiting state: no execution waits for a person.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from entrepot.detect.infer import infer_contract
 from entrepot.detect.profile import Profile, merge_profiles
@@ -15,11 +14,11 @@ from entrepot.errors import ConflictError, FatalError, RetriableError, SourceErr
 from entrepot.load import fit
 from entrepot.mapping import map_columns
 from entrepot.model.contract import Contract, ContractStatus, ContractVersion
-from entrepot.model.job import Awaiting, Job, JobState, Step
+from entrepot.model.job import Job, JobState, Step
 from entrepot.model.source import Detection
 from entrepot.model.steps import LoadSpec, StepInput, StepOutput
 from entrepot.workflow.chunks import read_chunks
-from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
+from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over, question
 from entrepot.workflow.precedence import came_before
 from entrepot.workflow.world import World, now, work_uri
 
@@ -146,24 +145,14 @@ def _with_template(world: World, job: Job, contract: Contract) -> Contract:
     return contract.model_copy(update=changes)
 
 
-def _await(world: World, job: Job, question: str, detail: dict[str, Any]) -> None:
-    since = world.clock.now()
-    deadline = since + timedelta(days=world.settings.await_days)
-    awaiting = Awaiting.model_validate(
-        {
-            "question": question,
-            "since": now(world),
-            "deadline": deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "detail": detail,
-        },
-    )
-    state = JobState.AWAITING_MAPPING if question == "mapping" else JobState.AWAITING_APPROVAL
+def _await(world: World, job: Job, what: Literal["mapping", "contract"], detail: dict[str, Any]) -> None:
+    state = JobState.AWAITING_MAPPING if what == "mapping" else JobState.AWAITING_APPROVAL
     world.jobs.transition(
         job,
         state,
         expect={JobState.SPLITTING, JobState.LOADING, JobState.RECEIVED, JobState.DETECTING},
-        changes={"awaiting": awaiting},
-        detail={"question": question},
+        changes={"awaiting": question(world, what, detail)},
+        detail={"question": what},
     )
 
 

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from entrepot.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
 from entrepot.model.config import Upload
 from entrepot.model.contract import NAME_PATTERN
-from entrepot.model.job import AWAITING, ENDED, Job, JobOptions
+from entrepot.model.job import AWAITING, ENDED, Job, JobOptions, JobState
 from entrepot.model.source import Source
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import ConfigStore, JobStore
@@ -155,7 +155,29 @@ class Requests:
         delivery = Delivery(caller.tenant, ask.contract, source, caller.actor, "api", ask.template, ask.options)
         if ask.options.force and once.key:
             delivery = self._pinned(caller, delivery, once)
-        return self._intake.receive(delivery)
+        return self._anew(delivery)
+
+    def _anew(self, delivery: Delivery) -> Job:
+        """The delivery's job; when that one was taken back since, the next attempt's.
+
+        An event that comes twice never does this: only a person who asks for the file again means it.
+        """
+        job = self._intake.receive(delivery)
+        for attempt in range(1, MAX_FORCED):
+            if not self._taken_back(job):
+                break
+            job = self._intake.receive(replace(delivery, attempt=attempt))
+        return job
+
+    def _taken_back(self, job: Job) -> bool:
+        if job.receipt is None:
+            return False
+        if job.state is JobState.ALREADY_PUBLISHED:
+            try:
+                job = self._world.jobs.get(job.tenant, job.receipt.parent)
+            except NotFoundError:
+                return False
+        return job.state is JobState.PUBLISHED and job.receipt is not None and bool(job.receipt.undone_by)
 
     def _pinned(self, caller: Caller, delivery: Delivery, once: Once) -> Delivery:
         """A forced delivery with its attempt stated, so that its repetition finds the same job."""

@@ -23,6 +23,8 @@ class StepSettings:
     """Least size of a chunk in bytes; a large file gets larger ones (size/5000)."""
     await_days: float = 7
     staging_keep_hours: float = 24
+    undo_days: float = 7
+    """How long a publish can be taken back."""
     staging_unlogged: bool = True
     late_minutes: float = 60
     """A job that runs longer counts as late."""
