@@ -64,13 +64,13 @@ class Functions(Construct):
             grants.write_work(),
         )
         self.gate = self._function("gate", job, grants.move_jobs(), grants.write_work())
-        self.publish = self._function("publish", job, grants.move_jobs(), grants.read_work())
+        self.publish = self._function("publish", {**job, **env.waiting}, grants.move_jobs(), grants.read_work())
         self.notify = self._function(
             "notify", {**job, **env.outbox}, grants.move_jobs(), grants.write_outbox(), grants.announce()
         )
         self.sweep = self._function(
             "sweep",
-            {**job, **env.outbox, **env.machine, **env.waiting},
+            {**job, **env.outbox, **env.machine, **env.waiting, **env.journal},
             grants.move_jobs(),
             grants.find_jobs("live"),
             grants.write_outbox(),
@@ -151,6 +151,7 @@ class _Environment:
             "STAGING_KEEP_HOURS": str(settings.staging_keep_hours),
             "LATE_MINUTES": str(settings.alarms.late_minutes),
         }
+        self.journal = {"UNDO_DAYS": str(settings.undo_days)}
         self.database = {
             "DATABASE_SECRET_ID": settings.database.secret,
             "DATABASE_SSLMODE": settings.database.sslmode,
