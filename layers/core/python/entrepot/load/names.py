@@ -20,11 +20,12 @@ CHUNK_COLUMN = "entrepot_chunk"
 
 ACTION_COLUMN = "entrepot_action"
 PART_COLUMN = "entrepot_part"
+CTID_COLUMN = "entrepot_ctid"
 XMIN_COLUMN = "entrepot_xmin"
 """An undo table's own columns before the target's."""
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-RESERVED_COLUMNS = SYSTEM_COLUMNS | {ROW_COLUMN, CHUNK_COLUMN, ACTION_COLUMN, PART_COLUMN, XMIN_COLUMN}
+RESERVED_COLUMNS = SYSTEM_COLUMNS | {ROW_COLUMN, CHUNK_COLUMN, ACTION_COLUMN, PART_COLUMN, CTID_COLUMN, XMIN_COLUMN}
 
 _STAGING_NAME = re.compile(r"^job_[a-z0-9_]{0,40}_[0-9a-f]{12}$")
 

@@ -61,7 +61,7 @@ BEGIN
     IF p_changed > 0 THEN
         EXECUTE format(
             'CREATE TABLE %s AS SELECT CASE w.action WHEN ''h'' THEN ''c''::"char" ELSE w.action END AS entrepot_action, '
-            't.tableoid AS entrepot_part, t.xmin AS entrepot_xmin, t.* '
+            't.tableoid AS entrepot_part, t.ctid AS entrepot_ctid, t.xmin AS entrepot_xmin, t.* '
             'FROM (SELECT * FROM %s WHERE old IS NOT NULL ORDER BY part, old) w '
             'JOIN %s t ON t.ctid = w.old AND t.tableoid = w.part',
             p_spec->>'undo', p_spec->>'work', p_spec->>'target');
