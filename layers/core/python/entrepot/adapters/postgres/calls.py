@@ -122,7 +122,8 @@ class ServerCalls:
             return
         error = row[0]
         names = {k: error.get(k) for k in ("schema", "table", "column", "constraint")}
-        raise by_state(error["sqlstate"], _WHAT[self._procedure], names, error.get("message", ""))
+        told = (error.get("message") or "", error.get("detail") or "")
+        raise by_state(error["sqlstate"], _WHAT[self._procedure], names, *told)
 
 
 def store_call(session: Session, job: tuple[str, str], spec: dict[str, Any], draft: Receipt) -> None:

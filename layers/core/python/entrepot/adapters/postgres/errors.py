@@ -7,6 +7,7 @@ PostgreSQL's documentation, appendix A.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from entrepot.errors import (
     FatalError,
     HeldError,
     IntegrityError,
+    PlanStaleError,
     RetriableError,
     TargetError,
     ThrottledError,
@@ -43,6 +45,7 @@ _MIGRATE = "Run the migrations: `entrepot db init` (a DBA can run `entrepot db i
 _LATER = "Try again a little later."
 _RIGHTS = "Check the secret's user, its rights (docs/database.md) and the settings."
 _TABLE = "Compare the contract with the target table."
+_STALE = "Look at the new plan, then publish that one."
 
 _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "0A000": (TargetError, "the server does not support what was asked", _TABLE),
@@ -138,10 +141,12 @@ def translate(error: psycopg.Error, what: str, connection: psycopg.Connection[An
     if state in {"42P01", "42883", "3F000"} and _is_unmigrated(connection):
         msg = f"Entrepot's schema is missing in the database ({state} while {what})."
         return ConfigurationError(msg, hint=_MIGRATE, sqlstate=state)
-    return by_state(state, what, names, diag.message_primary or "")
+    return by_state(state, what, names, diag.message_primary or "", diag.message_detail or "")
 
 
-def by_state(state: str, what: str, names: Mapping[str, str | None], message: str = "") -> EntrepotError:
+def by_state(
+    state: str, what: str, names: Mapping[str, str | None], message: str = "", detail: str = ""
+) -> EntrepotError:
     """Our error for a SQLSTATE.
 
     Args:
@@ -149,6 +154,7 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
         what: What was being done.
         names: Schema, table, column and constraint that the server named.
         message: The server's own sentence; used only where it is one of ours.
+        detail: The server's detail; ours is a JSON object of facts, any other is left out.
     """
     facts: dict[str, object] = {k: v for k, v in names.items() if v}
     kind, reason, hint = _CODES.get(state) or _CLASSES.get(state[:2]) or (FatalError, "the database refused", "")
@@ -158,7 +164,11 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
     if state == LOST_STATE:
         facts["reason"] = "staging_lost"
     if state in _OURS and message:
-        return kind(message, hint=hint, sqlstate=state, **facts)
+        facts |= json.loads(detail) if detail else {}
+        if state == STALE_STATE:
+            rows: list[dict[str, object]] = facts.pop("rows", [])  # type: ignore[assignment]
+            return PlanStaleError(message, rows=rows, hint=_STALE, sqlstate=state, **facts)
+        return kind(message, hint=str(facts.pop("hint", hint)), sqlstate=state, **facts)
     where = "".join(f", {k} {v!r}" for k, v in facts.items())
     return kind(
         f"{reason[0].upper()}{reason[1:]} while {what} (SQLSTATE {state}{where}).", hint=hint, sqlstate=state, **facts
