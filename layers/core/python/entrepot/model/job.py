@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from entrepot.model.base import Model, Stored
 from entrepot.model.contract import Mode, Slice
-from entrepot.model.receipt import Receipt
+from entrepot.model.receipt import InputAccount, Receipt
 from entrepot.model.source import Detection, Source, SplitState
 
 
@@ -119,6 +119,10 @@ class Tally(Model):
     accepted: int = 0
     duplicate: int = 0
     quarantined: int = 0
+    collapsed: int = 0
+    """Rows that became part of another one."""
+    inputs: list[InputAccount] = Field(default_factory=list, max_length=1000)
+    """Of a job of many objects: what each brought."""
 
 
 class MappedColumn(Model):
@@ -173,6 +177,14 @@ class UndoRequest(Model):
     """ISO time of `undo --to`; empty for an undo of named jobs."""
 
 
+class MergeOptions(Model):
+    """How the rows of several objects become one."""
+
+    precedence: list[Annotated[str | int, Field(union_mode="left_to_right")]] = Field(min_length=1, max_length=10_000)
+    """Objects by name, or by place from 1: of a key's values in a field, the first that is not blank counts.
+    Objects that are not named come after, in their order."""
+
+
 class JobOptions(Model):
     """What the caller asked for beside the file."""
 
@@ -184,6 +196,10 @@ class JobOptions(Model):
     only_if: str = Field(default="", pattern=r"^(|empty|unchanged(:.{1,128})?)$")
     """``empty``: publish only into an empty target (or slice). ``unchanged``: only when nobody but Entrepot
     changed it since the last publish, or since the job that is named."""
+    incremental: bool = False
+    """Of a prefix, take only what is new or changed since the last published job of contract and prefix."""
+    merge: MergeOptions | None = None
+    """Rows of one key from several objects become one row."""
     priority: int = Field(default=5, ge=0, le=9)
     """9 goes first when jobs wait for each other."""
     mode: Mode | None = None

@@ -40,6 +40,18 @@ class Undone(Model):
     """The jobs that were taken back, newest first."""
 
 
+class InputAccount(Model):
+    """What one of a job's objects brought."""
+
+    source: str
+    name: str = ""
+    sha256: str = ""
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+
 class Cost(Model):
     """What a job used, and what that would cost on AWS at list price."""
 
@@ -108,6 +120,8 @@ class Receipt(Stored):
     undone_by: str = ""
     """The undo job that took this one back."""
     undo: Undone | None = None
+    inputs: list[InputAccount] = Field(default_factory=list, max_length=1000)
+    """Of a job of many objects: what each brought, before rows were merged; the first thousand."""
     cost: Cost | None = None
 
     def accounted(self) -> int:

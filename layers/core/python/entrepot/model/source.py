@@ -25,6 +25,8 @@ class Source(Model):
     size: int = 0
     """Bytes."""
     sha256: str = ""
+    inputs: int = 0
+    """How many objects it stands for: ``uri`` is then their list in the work bucket, ``version`` its digest."""
 
     def identity(self) -> str:
         """What makes two deliveries the same delivery: place and version, or content."""
@@ -100,6 +102,8 @@ class Chunk(Model):
     first_row: int
     records: int
     uri: str = ""
+    input: int = 0
+    """Which of the job's objects it is a part of, from 0."""
     plain: bool = False
     """Split proved every record well-formed and none blank: a reader may trust its own count then."""
 
@@ -112,6 +116,8 @@ class Chunk(Model):
 class SplitState(Model):
     """A checkpoint of `split`: where it stands in the source and in the book of chunks."""
 
+    input: int = 0
+    """Of a job of many objects: the one that is being cut."""
     offset: int = 0
     row: int = 0
     in_quotes: bool = False

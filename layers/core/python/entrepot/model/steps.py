@@ -9,7 +9,7 @@ from pydantic import Field
 from entrepot.model.base import Model
 from entrepot.model.contract import Contract, Mode, Slice
 from entrepot.model.job import MappedColumn
-from entrepot.model.source import Chunk, Detection
+from entrepot.model.source import Chunk, Detection, Source
 
 Outcome = Literal["next", "more", "stop", "profile", "reload", "skip", "publish"]
 
@@ -52,6 +52,16 @@ class ChunkOutput(ChunkInput):
     quarantined: int = 0
 
 
+class Input(Model):
+    """One of a job's objects: what it is, and how its columns feed the fields."""
+
+    n: int
+    """Its place, from 0."""
+    source: Source
+    detection: Detection | None = None
+    mapping: list[MappedColumn] = Field(default_factory=list)
+
+
 class TargetColumn(Model):
     """One column as it is (or will be) in the target table."""
 
@@ -62,6 +72,13 @@ class TargetColumn(Model):
     """The contract's field that feeds it."""
     stored: bool = True
     """False for a column that staging alone has: the operation of a feed."""
+
+
+class MergeRange(Model):
+    """The chunks of one object of a merge."""
+
+    first: int
+    last: int
 
 
 class LoadSpec(Model):
@@ -92,3 +109,7 @@ class LoadSpec(Model):
     slice: Slice = Field(default_factory=dict)
     """The contract's slice and the job's, joined."""
     only_if: str = ""
+    inputs: int = 0
+    """How many objects the job reads, each with a detection and a mapping of its own (`workflow.inputs`)."""
+    merge: list[MergeRange] = Field(default_factory=list)
+    """Rows of one key become one: the chunks of each object, first the object whose values come first."""
