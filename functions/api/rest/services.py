@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from entrepot.workflow.administration import Administration
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
+    from entrepot.workflow.plans import Plans
     from entrepot.workflow.refusals import Refusals
     from entrepot.workflow.requests import Requests, UploadStore, WaysIn
     from entrepot.workflow.sources import Sources
+    from entrepot.workflow.undo import Undos
     from entrepot.workflow.world import World
     from env import Env
 
@@ -96,6 +98,20 @@ class Services:
             release=self.intake.release,
             approved=self.lifecycle.contract_approved,
         )
+
+    @cached_property
+    def plans(self) -> Plans:
+        """Plans that wait."""
+        from entrepot.workflow.plans import Plans
+
+        return Plans(self.world)
+
+    @cached_property
+    def undos(self) -> Undos:
+        """Jobs that are taken back."""
+        from entrepot.workflow.undo import Undos
+
+        return Undos(self.world, self.world.ids.new)
 
     @cached_property
     def refusals(self) -> Refusals:

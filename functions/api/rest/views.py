@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from entrepot.model.config import Schedule, ScheduleVersion, Template, TemplateVersion, Upload
 from entrepot.model.contract import Contract, ContractHead, ContractStatus, ContractVersion
 from entrepot.model.findings import QuarantinedRow
-from entrepot.model.job import Awaiting, ErrorInfo, Job, JobEvent, JobOptions, JobState, MappedColumn, Progress
+from entrepot.model.job import (
+    Awaiting,
+    ErrorInfo,
+    Job,
+    JobEvent,
+    JobOptions,
+    JobState,
+    MappedColumn,
+    PlanSummary,
+    Progress,
+    UndoRequest,
+)
 from entrepot.model.receipt import Receipt
 
 Limit = Annotated[int, Field(ge=1, le=200)]
@@ -165,6 +176,8 @@ class JobView(_Answer):
     doubts: list[str]
     error: ErrorInfo | None = None
     awaiting: Awaiting | None = None
+    plan: PlanSummary | None = None
+    undo: UndoRequest | None = None
     receipt: Receipt | None = None
     parent: str = ""
     received_at: str
@@ -225,6 +238,63 @@ class ConfirmAsk(_Body):
     """Source column → field of the contract; an empty field leaves the column out."""
 
     mapping: dict[str, str] = Field(min_length=1, max_length=1600)
+
+
+HashText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z_-]+$")]
+
+
+class PublishAsk(_Body):
+    """The plan that is to be published, by its hash."""
+
+    hash: HashText
+
+
+class UndoJobAsk(_Body):
+    """How a job is taken back."""
+
+    plan: bool = False
+    """Stop with the plan of the undo, and wait for `publish`."""
+    hash: HashText | None = None
+    """Take back exactly this plan, which an earlier undo job made, or nothing."""
+    message: str = Field(default="", max_length=2000)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.plan and self.hash:
+            msg = "plan asks for a plan, and hash names one: choose"
+            raise ValueError(msg)
+        return self
+
+
+class UndoTableAsk(UndoJobAsk):
+    """A table, and the moment to which it goes back."""
+
+    target: str = Field(min_length=1, max_length=130)
+    to: str = Field(min_length=8, max_length=40)
+
+
+class PlannedRowView(_Answer):
+    """One row of a plan: what is there now, and what will be."""
+
+    n: int
+    action: str
+    key: dict[str, str | None]
+    old: dict[str, str | None] | None = None
+    new: dict[str, str | None] | None = None
+    chunk_id: str = ""
+    row: int = 0
+    moved: bool = False
+    detail: str = ""
+
+
+class PlanAnswer(_Answer):
+    """A plan, and one page of its rows; ``after`` leads to the next page, and is null on the last."""
+
+    job_id: str
+    state: JobState
+    plan: PlanSummary
+    rows: list[PlannedRowView]
+    after: int | None = None
 
 
 class ImportAnswer(_Answer):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from entrepot.errors import ConflictError, NotFoundError
 from entrepot.model.contract import Classification, Contract
-from entrepot.model.job import ENDED, Job
+from entrepot.model.job import ENDED, Job, PlanSummary
 from entrepot.ports.target import PlannedRow
 from entrepot.workflow.access import Caller
 from entrepot.workflow.disclosure import MASK, Veil
@@ -26,8 +26,10 @@ class Plans:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def page(self, caller: Caller, job: Job, *, after: int, limit: int, action: str) -> list[PlannedRow]:
-        """Planned rows after number ``after``.
+    def page(
+        self, caller: Caller, job: Job, *, after: int, limit: int, action: str
+    ) -> tuple[PlanSummary, list[PlannedRow]]:
+        """The plan, and its rows after number ``after``.
 
         Raises:
             NotFoundError: The job never had a plan.
@@ -46,7 +48,7 @@ class Plans:
                 return None
             return {name: value if value is None or sees(name) else MASK for name, value in values.items()}
 
-        return [replace(row, key=shown(row.key) or {}, old=shown(row.old), new=shown(row.new)) for row in rows]
+        return job.plan, [replace(r, key=shown(r.key) or {}, old=shown(r.old), new=shown(r.new)) for r in rows]
 
     def _rows(
         self, caller: Caller, job: Job, *, after: int, limit: int, action: str
