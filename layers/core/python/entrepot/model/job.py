@@ -11,6 +11,7 @@ from entrepot.model.base import Model, Stored
 from entrepot.model.contract import Mode, Slice
 from entrepot.model.receipt import InputAccount, Receipt
 from entrepot.model.source import Detection, Source, SplitState
+from entrepot.model.usage import Usage
 
 
 class JobState(StrEnum):
@@ -242,6 +243,8 @@ class Job(Stored):
     """Work-bucket key of the LoadSpec, once mapped."""
     done: list[Step] = Field(default_factory=list)
     progress: Progress = Field(default_factory=Progress)
+    usage: Usage = Field(default_factory=Usage)
+    """What the job used so far; the store adds to it with every write that a step makes."""
     tally: Tally | None = None
     reloads: int = 0
     """How often check had chunks loaded again."""

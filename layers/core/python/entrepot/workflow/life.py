@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
+from entrepot import cost
 from entrepot.errors import ConflictError, EntrepotError
 from entrepot.model.job import AWAITING, ENDED, RUNNING, Awaiting, ErrorInfo, Job, JobState, Step
 from entrepot.model.receipt import Receipt
@@ -84,7 +85,8 @@ def end(
 ) -> Job | None:
     """Brings a job to rest with its account; None when something else did so first."""
     stamp = now(world)
-    account = receipt or draft_receipt(job, state, stamp)
+    draft = receipt or draft_receipt(job, state, stamp)
+    account = draft.model_copy(update={"cost": cost.account(job.usage + world.meter.unwritten() + cost.STILL_TO_COME)})
     changes: dict[str, Any] = {"receipt": account, "finished_at": stamp}
     if error is not None:
         changes["error"] = error

@@ -129,7 +129,9 @@ def _profile(world: World, job: Job) -> Profile:
     if not parts:
         msg = "No chunk was profiled."
         raise RetriableError(msg, job_id=job.job_id)
-    return merge_profiles(parts)
+    merged = merge_profiles(parts)
+    world.meter.add(merged.usage)
+    return merged
 
 
 def _with_template(world: World, job: Job, contract: Contract) -> Contract:

@@ -8,7 +8,7 @@ from typing import Protocol
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import ConfigStore, JobStore
 from entrepot.ports.target import Target
-from entrepot.ports.world import Clock, EventBus, Executions
+from entrepot.ports.world import Clock, EventBus, Executions, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ class World(Protocol):
     @property
     def clock(self) -> Clock:
         """The time."""
+
+    @property
+    def meter(self) -> Meter:
+        """What the invocation uses."""
 
     @property
     def target(self) -> Target:
