@@ -14,6 +14,9 @@ from entrepot.model.usage import Usage
 
 _COUNTS = {"read": "read", "accepted": "accepted", "quarantined": "quarantined", "bytes": "bytes_done"}
 """Attributes of a chunk's record, and those of a job's progress that they add to."""
+ITSELF = Usage(requests={"dynamodb": 1, "dynamodb_write_units": 12})
+"""What `finish` takes: in a transaction, where each unit counts twice, 4 KB of the job's item and 1 KB of
+the chunk's, and the move of the entry in the live index."""
 _TOGETHER = 90
 """Chunks reset in one transaction; it takes 100 items, one of them the job's."""
 

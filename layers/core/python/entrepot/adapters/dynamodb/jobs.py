@@ -164,7 +164,9 @@ class DynamoJobs:
             NotFoundError: The job is gone.
         """
         stamp = iso(self._clock.now())
+        # This is the last write of its invocation: nothing comes after it that could count it.
         used = self._meter.unwritten()
+        used = used + chunk_writes.ITSELF if used else used
         counted = chunk_writes.finish(self._table, tenant, job_id, record, stamp, used=used)
         if counted:
             self._meter.written(used)
