@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from entrepot.workflow.access import Right
-from entrepot.workflow.undo import UndoAsk
 from rest import bodies
 from rest.asking import PageLimit, caller_of, checked_id, job_of, page_of
 from rest.docs import describe
@@ -16,6 +15,9 @@ from rest.jobs import moved
 from rest.routing import new_router
 from rest.services import services
 from rest.views import JobAnswer, JobView, PlanAnswer, PlannedRowView, PublishAsk, UndoJobAsk, UndoTableAsk
+
+if TYPE_CHECKING:
+    from entrepot.workflow.undo import UndoAsk
 
 router = new_router()
 
@@ -123,4 +125,6 @@ def undo_table(body: Annotated[UndoTableAsk, Body()]) -> tuple[JobAnswer, int]:
 
 
 def _asked(body: UndoJobAsk) -> UndoAsk:
+    from entrepot.workflow.undo import UndoAsk
+
     return UndoAsk(body.plan, body.hash or "", body.message)

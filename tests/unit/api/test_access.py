@@ -11,7 +11,8 @@ from entrepot.model.config import Schedule, ScheduleVersion, Template, TemplateV
 from entrepot.model.contract import Contract, ContractStatus, ContractVersion, FieldSpec
 from entrepot.model.job import JobState
 from entrepot.workflow.access import Right, Role, roles_with
-from tests.builders import any_job
+from tests.builders import any_job, any_receipt
+from tests.fakes.target import Published
 from tests.unit.api.support import Api, FakeApiWorld, load_function
 
 JOB = "theirs0000000000000000job1"
@@ -32,6 +33,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/imports/<upload_id>/complete"): {"parts": [{"number": 1, "etag": "x"}]},
     ("POST", "/contracts/<name>/approve"): {"version": 1},
     ("POST", "/contracts/<name>/records"): {"id": 1},
+    ("POST", "/jobs/<job_id>/publish"): {"hash": "0" * 32},
+    ("POST", "/undo"): {"target": "main.theirs", "to": "2025-12-01T00:00:00Z"},
 }
 
 
@@ -55,6 +58,8 @@ def fill(world: FakeApiWorld, tenant: str, name: str, actor: str = "eve") -> Non
     )
     world.jobs.create(any_job(tenant=tenant, job_id=JOB, contract=name, actor=actor, state=JobState.RECEIVED))
     world.target.tables[tenant, name] = (["id"], [["a secret of theirs"]])
+    told = any_receipt(tenant=tenant, target=f"{tenant}.{name}", contract=name, finished_at="2026-01-01T00:00:00Z")
+    world.target.published[tenant, told.job_id] = Published(told, {}, {})
 
 
 def concrete(path: str, name: str) -> str:
