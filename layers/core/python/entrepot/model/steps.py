@@ -72,6 +72,8 @@ class TargetColumn(Model):
     """The contract's field that feeds it."""
     stored: bool = True
     """False for a column that staging alone has: the operation of a feed."""
+    required: bool = False
+    """Feed: whether a row that does not delete must bring a value; validate cannot tell them apart."""
 
 
 class MergeRange(Model):
