@@ -143,6 +143,8 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
     console.print(_headline(job, again=again))
     if job.data.get("receipt"):
         console.print(receipt_table(job.data["receipt"]))
+        if line := cost_line(job.data["receipt"]):
+            console.print(f"[dim]{clean(line)}[/]", soft_wrap=True)
     again_of = (job.data.get("receipt") or {}).get("parent")
     if job.state == "already_published" and again_of:
         console.print(f"[dim]It was published by job {clean(again_of)}.[/]")
@@ -235,6 +237,23 @@ def receipt_table(receipt: dict[str, Any]) -> Table:
         rate = f" ({output.size(size / seconds)}/s)" if size > TELLING else ""
         grid.add_row("time", f"{output.duration(seconds)}{rate}")
     return grid
+
+
+def cost_line(receipt: dict[str, Any]) -> str:
+    """What a job used and what that would cost on AWS, in a line; empty when it was not measured.
+
+    Args:
+        receipt: As the service gives it.
+    """
+    cost = receipt.get("cost") or {}
+    if not cost.get("invocations"):
+        return ""
+    usd = f"{cost['usd']:,.2f}" if cost["usd"] >= 1 else f"{cost['usd']:.4f}"
+    return (
+        f"used {cost['cpu_seconds']:,.2f} CPU seconds in {count(cost['invocations'])} invocations,"
+        f" at most {count(cost['peak_memory_mb'])} MB; on AWS ${usd} by the list of {cost['prices']},"
+        " the database not counted"
+    )
 
 
 def findings_table(found: list[Group]) -> Table:
