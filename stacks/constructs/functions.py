@@ -39,7 +39,9 @@ class Functions(Construct):
             grants.announce(),
             grants.start_legs(),
         )
-        self.detect = self._function("detect", {**job, **env.source}, grants.move_jobs(), grants.read_drops())
+        self.detect = self._function(
+            "detect", {**job, **env.source}, grants.move_jobs(), grants.read_drops(), grants.write_work()
+        )
         self.split = self._function(
             "split",
             {**job, **env.source, **env.chunks},

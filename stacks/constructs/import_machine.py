@@ -102,7 +102,7 @@ class ImportMachine(Construct):
             catch_all(chunk_map, self._failed)
 
         publish = self._published(check)
-        detect.next(self._after("AfterDetect", publish=publish, next=split))
+        detect.next(self._after("AfterDetect", more=detect, publish=publish, next=split))
         split.next(self._after("AfterSplit", more=split, profile=profile, next=map_columns))
         profile.next(map_columns)
         map_columns.next(self._after("AfterMap", next=load))

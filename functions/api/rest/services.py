@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from entrepot.workflow.plans import Plans
     from entrepot.workflow.refusals import Refusals
     from entrepot.workflow.requests import Requests, UploadStore, WaysIn
+    from entrepot.workflow.sets import Sets
     from entrepot.workflow.sources import Sources
     from entrepot.workflow.undo import Undos
     from entrepot.workflow.world import World
@@ -79,6 +80,13 @@ class Services:
         from entrepot.workflow.requests import Requests
 
         return Requests(self.world, self.intake, self.sources, inbox_bucket=self.env.INBOX_BUCKET)
+
+    @cached_property
+    def sets(self) -> Sets:
+        """Imports of several objects."""
+        from entrepot.workflow.sets import Sets
+
+        return Sets(self.world, self.intake, self.sources, self.requests, work_bucket=self.env.WORK_BUCKET)
 
     @cached_property
     def lifecycle(self) -> Lifecycle:

@@ -62,21 +62,46 @@ class UploadAsk(_Body):
     name: str = Field(min_length=1, max_length=1024)
     size: int = Field(ge=0, le=MAX_UPLOAD)
     content_type: str = Field(default="", max_length=200, pattern=r"^[\x20-\x7e]*$")
+    hold: bool = False
+    """It becomes no job of its own: a later import names it among its ``sources``."""
+
+
+class SourceAsk(_Body):
+    """One of several sources: an object or prefix, or an upload that was asked for with ``hold``."""
+
+    uri: str | None = Field(default=None, min_length=5, max_length=2048)
+    upload: str | None = Field(default=None, min_length=8, max_length=64)
+    name: str = Field(default="", max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> SourceAsk:
+        if (self.uri is None) == (self.upload is None):
+            msg = "name either a uri or an upload"
+            raise ValueError(msg)
+        return self
+
+
+SourceText = Annotated[str, Field(min_length=5, max_length=2048)]
+SourceList = Annotated[list[SourceText | SourceAsk], Field(min_length=1, max_length=10_000)]
 
 
 class ImportAsk(_Body):
-    """An import: of a source that is there already, or of an upload that is still to come."""
+    """An import: of a source that is there already, of several, or of an upload that is still to come.
+
+    A source that ends with a slash is a prefix: all that lies below it, in one job.
+    """
 
     contract: NameText
-    source: str | None = Field(default=None, min_length=5, max_length=2048)
+    source: SourceText | None = None
+    sources: SourceList | None = None
     upload: UploadAsk | None = None
     template: str | None = Field(default=None, max_length=63)
     options: JobOptions = Field(default_factory=JobOptions)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ImportAsk:
-        if (self.source is None) == (self.upload is None):
-            msg = "name either a source or an upload"
+        if [self.source, self.sources, self.upload].count(None) != 2:
+            msg = "name either a source, sources or an upload"
             raise ValueError(msg)
         return self
 
@@ -152,6 +177,8 @@ class SourceView(_Answer):
     size: int = 0
     version: str = ""
     sha256: str = ""
+    inputs: int = 0
+    """How many objects it stands for, when it is a set."""
 
 
 class JobView(_Answer):
@@ -302,6 +329,8 @@ class ImportAnswer(_Answer):
 
     job: JobView | None = None
     upload: UploadTicket | None = None
+    nothing_new: bool | None = None
+    """Of an incremental import that found nothing new: ``job`` is the one that took something last, if any."""
 
 
 class UploadAnswer(_Answer):

@@ -74,6 +74,8 @@ class Upload(Stored):
     state: Literal["waiting", "received"] = "waiting"
     job_id: str = ""
     multipart_id: str = ""
+    hold: bool = False
+    """To be one of several sources: its arrival alone makes no job."""
     created_at: str = ""
     expires: int = 0
     """Seconds since 1970, after which the item may vanish."""

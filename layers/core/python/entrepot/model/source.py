@@ -118,6 +118,8 @@ class SplitState(Model):
 
     input: int = 0
     """Of a job of many objects: the one that is being cut."""
+    detected: int = 0
+    """Of a job of many objects: the blocks of them that were looked at, before any is cut."""
     offset: int = 0
     row: int = 0
     in_quotes: bool = False
