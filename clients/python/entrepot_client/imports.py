@@ -169,6 +169,18 @@ class ImportManager:
         """Imports again although the same delivery was published before."""
         return self.option("force", True)
 
+    def plan(self) -> ImportManager:
+        """Stops before publish: the job waits with its exact plan, for `Job.publish`."""
+        return self.option("plan", True)
+
+    def slice(self, **tests: Any) -> ImportManager:
+        """Narrows replace and delete-missing: field = value, list of values, or a range like ``[0, 100)``."""
+        return self.option("slice", tests)
+
+    def only_if(self, condition: str) -> ImportManager:
+        """Publishes only into an ``empty`` or an ``unchanged`` target (or slice)."""
+        return self.option("only_if", condition)
+
     def mapping(self, mapping: Mapping[str, str]) -> ImportManager:
         """States source column → field, where names do not tell."""
         return self.option("mapping", dict(mapping))
