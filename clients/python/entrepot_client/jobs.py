@@ -364,6 +364,6 @@ class Jobs:
         return self._job(self._transport.json("POST", f"/jobs/{segment(job_id)}/{verb}", body=body or {}))
 
 
-def _undo(plan: bool, plan_hash: str, message: str) -> dict[str, Any]:  # noqa: FBT001 - the body's own words
+def _undo(plan: bool, plan_hash: str, message: str) -> dict[str, Any]:
     given = {"plan": plan, "hash": plan_hash, "message": message}
     return {name: value for name, value in given.items() if value}
