@@ -53,8 +53,8 @@ router = new_router()
         description=(
             "With `source`, the object is imported as it lies there now. With `sources`, or a source that ends with "
             "a slash, all objects become one job: published together, or not at all. With `upload`, the answer says "
-            "where to PUT the file; it becomes a job once it is there. A `multipart/form-data` body brings a file of up to "
-            "4 MB along. A repeat with the same `Idempotency-Key` and body finds the same job or upload."
+            "where to PUT the file; it becomes a job once it is there. A `multipart/form-data` body brings a file of "
+            "up to 4 MB along. A repeat with the same `Idempotency-Key` and body finds the same job or upload."
         ),
     ),
 )

@@ -29,7 +29,9 @@ class Source(Model):
     """How many objects it stands for: ``uri`` is then their list in the work bucket, ``version`` its digest."""
 
     def identity(self) -> str:
-        """What makes two deliveries the same delivery: place and version, or content."""
+        """What makes two deliveries the same delivery: place and version, or content; of a set, in any order."""
+        if self.inputs:
+            return f"set:{self.version}"
         return f"{self.uri}@{self.version}" if self.version else f"sha256:{self.sha256}"
 
 

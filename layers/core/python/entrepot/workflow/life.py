@@ -124,6 +124,8 @@ def draft_receipt(job: Job, state: JobState, finished_at: str) -> Receipt:
         accepted=tally.accepted if tally else job.progress.accepted,
         duplicate=tally.duplicate if tally else 0,
         quarantined=tally.quarantined if tally else job.progress.quarantined,
+        collapsed=tally.collapsed if tally else 0,
+        inputs=tally.inputs if tally else [],
         started_at=job.received_at,
         finished_at=finished_at,
         parent=job.parent,
