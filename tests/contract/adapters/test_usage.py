@@ -71,17 +71,22 @@ def test_a_new_job_has_what_its_intake_used(jobs: DynamoJobs, meter: FakeMeter):
     assert not meter.used
 
 
-def test_every_kind_of_write_adds_what_is_new(jobs: DynamoJobs, meter: FakeMeter, job):
-    meter.used = A
-    moved = jobs.transition(job, JobState.LOADING, expect={JobState.RECEIVED})
-    assert moved.usage == A
-    meter.used = B
-    assert jobs.update(moved, {"spec_key": "k"}).usage == (A + B).model_copy(update={"peak_mb": 104})
+def test_chunks_and_ends_of_legs_add_what_is_new(jobs: DynamoJobs, meter: FakeMeter, job):
     meter.used = A
     assert jobs.finish_chunk("main", job.job_id, any_chunk_record(0))
-    stored = jobs.get("main", job.job_id)
-    assert stored.usage == (A + B + A + chunks.ITSELF).model_copy(update={"peak_mb": 104})
+    meter.used = B
+    stored = jobs.transition(jobs.get("main", job.job_id), JobState.AWAITING_MAPPING, expect={JobState.RECEIVED})
+    assert stored.usage == (A + chunks.ITSELF + B).model_copy(update={"peak_mb": 104})
+    assert jobs.get("main", job.job_id).usage == stored.usage
     assert stored.progress.chunks_done == 1
+    assert not meter.used
+
+
+def test_between_them_nothing_is_written_and_all_goes_on(jobs: DynamoJobs, meter: FakeMeter, job):
+    meter.used = A
+    moved = jobs.transition(job, JobState.LOADING, expect={JobState.RECEIVED})
+    assert not jobs.update(moved, {"spec_key": "k"}).usage
+    assert meter.used == A
 
 
 def test_a_write_that_is_refused_adds_nothing_and_the_meter_keeps_it(jobs: DynamoJobs, meter: FakeMeter, job):
@@ -101,14 +106,14 @@ def test_a_write_that_is_refused_adds_nothing_and_the_meter_keeps_it(jobs: Dynam
 def test_a_lost_race_adds_once(jobs: DynamoJobs, meter: FakeMeter, job):
     jobs.transition(job, JobState.DETECTING, expect={JobState.RECEIVED})
     meter.used = A
-    moved = jobs.transition(job, JobState.SPLITTING, expect=RUNNING)
+    moved = jobs.transition(job, JobState.FAILED, expect=RUNNING)
     assert moved.usage == A
     assert jobs.get("main", job.job_id).usage.invocations == 1
 
 
 def test_an_item_from_before_usage_was_kept_takes_it(jobs: DynamoJobs, meter: FakeMeter, job):
     meter.used = A
-    jobs.update(job, {"doubts": []})
+    jobs.transition(job, JobState.FAILED, expect=RUNNING)
     assert jobs.get("main", job.job_id).usage.requests == A.requests
 
 

@@ -244,7 +244,7 @@ class Job(Stored):
     done: list[Step] = Field(default_factory=list)
     progress: Progress = Field(default_factory=Progress)
     usage: Usage = Field(default_factory=Usage)
-    """What the job used so far; the store adds to it with every write that a step makes."""
+    """What the job used so far; the store adds to it as chunks are done and legs end."""
     tally: Tally | None = None
     reloads: int = 0
     """How often check had chunks loaded again."""

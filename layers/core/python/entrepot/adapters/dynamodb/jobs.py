@@ -26,11 +26,14 @@ from entrepot.adapters.dynamodb.records import (
 from entrepot.adapters.dynamodb.table import ConditionFailedError, Expression, Table, key, pauses
 from entrepot.adapters.system import SystemClock, iso
 from entrepot.errors import ConflictError, NotFoundError, ThrottledError
-from entrepot.model.job import ChunkRecord, Job, JobEvent, JobState, Progress
+from entrepot.model.job import AWAITING, ENDED, ChunkRecord, Job, JobEvent, JobState, Progress
 from entrepot.model.usage import Usage
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import JobPage
 from entrepot.ports.world import Clock, Meter
+
+RESTING = ENDED | AWAITING
+"""States in which a leg has ended."""
 
 
 class DynamoJobs:
@@ -39,7 +42,8 @@ class DynamoJobs:
     A job that a caller holds may be behind what is stored: a move is first tried as if it were not, in
     one request, and only a lost race reads. The job that a move returns has the progress that the
     caller knew; ``get`` and ``update`` return what is stored. What the meter has not yet written goes with
-    every write, so that it takes no request of its own.
+    a chunk's completion and with a move to rest, so that it takes no request of its own; between the others
+    it goes on from step to step.
 
     Args:
         table: The table, or its name.
@@ -110,7 +114,7 @@ class DynamoJobs:
         for _ in pauses(self._table.sleep):
             if base.state not in expect:
                 raise _conflict(base)
-            used = self._meter.unwritten()
+            used = self._meter.unwritten() if to in RESTING else Usage()
             moves = {"state": to, "seq": max(base.seq, 1) + 1, "updated_at": iso(self._clock.now())}
             after = changed(base, changes or {}, **moves, usage=base.usage + used)
             try:
@@ -119,7 +123,8 @@ class DynamoJobs:
                 stored = lost.stored[0]
                 base = read_job(stored, self._bodies) if stored else self.get(job.tenant, job.job_id)
             else:
-                self._meter.written(used)
+                if used:
+                    self._meter.written(used)
                 return after
         raise ThrottledError("Too many moved this job at once.", hint="Try again a little later.", job_id=job.job_id)
 
@@ -139,17 +144,14 @@ class DynamoJobs:
         # key puts none there.
         live = {"live_sk": f"{after.updated_at}#{job.job_id}"}
         sets, removes = self._sets(expression, job, after, {*changes, "updated_at"}, live)
-        used = self._meter.unwritten()
         pk = job_pk(job.tenant, job.job_id)
         try:
-            update = _update(sets, removes, usages.adds(expression, used))
-            item = self._table.update(pk, META, update, expression, condition)
+            item = self._table.update(pk, META, _update(sets, removes), expression, condition)
         except ConditionFailedError as lost:
             stored = lost.stored[0]
             if stored is None:
                 raise _missing(job.job_id) from None
             raise _conflict(read_job(stored, self._bodies)) from None
-        self._meter.written(used)
         return read_job(item, self._bodies)
 
     def finish_chunk(self, tenant: str, job_id: str, record: ChunkRecord) -> bool:
@@ -266,7 +268,7 @@ def _progress(expression: Expression, before: Progress, after: Progress) -> list
     ]
 
 
-def _update(sets: Sequence[str], removes: Sequence[str], adds: Sequence[str]) -> str:
+def _update(sets: Sequence[str], removes: Sequence[str], adds: Sequence[str] = ()) -> str:
     parts = {"SET": sets, "REMOVE": removes, "ADD": adds}
     return " ".join(f"{verb} {', '.join(what)}" for verb, what in parts.items() if what)
 
