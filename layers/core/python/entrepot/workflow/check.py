@@ -71,10 +71,11 @@ def _check(world: World, job: Job, step: StepInput, deadline: Deadline) -> StepO
         accepted=result.accepted,
         duplicate=result.duplicate,
         quarantined=result.quarantined + sum(line.quarantined for line in ledger.values()),
+        collapsed=result.collapsed,
         inputs=accounts(world, entered, chunks, ledger, world.target.refusals(spec)),
     )
-    if tally.read != tally.accepted + tally.duplicate + tally.quarantined:
-        accounted = tally.accepted + tally.duplicate + tally.quarantined
+    accounted = tally.accepted + tally.duplicate + tally.quarantined + tally.collapsed
+    if tally.read != accounted:
         msg = f"{tally.read} rows were read, but {accounted} are accounted for."
         raise IntegrityError(msg, read=tally.read)
     progress = entered.progress.model_copy(update={"accepted": tally.accepted, "quarantined": tally.quarantined})
