@@ -137,3 +137,8 @@ def plan_name(staging: str) -> str:
 def undo_name(tenant: str, job_id: str) -> str:
     """Name of a job's undo table in schema ``entrepot``."""
     return "undo" + staging_name(tenant, job_id).removeprefix("job")
+
+
+def backup_name(tenant: str, job_id: str) -> str:
+    """Name of the copy of the target that a job keeps, in schema ``entrepot``."""
+    return "backup" + staging_name(tenant, job_id).removeprefix("job")

@@ -82,6 +82,8 @@ class CheckResult:
     accepted: int
     duplicate: int
     quarantined: int
+    collapsed: int = 0
+    """Feed: rows that later rows of their key superseded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,15 @@ def _column_types(session: Session, spec: LoadSpec) -> list[tuple[str, str]]:
         return [(c.name, checked_type(c.pg_type)) for c in spec.columns]
     shape = catalog.describe(session, spec.target_schema, spec.target_table)
     types = {c.name: c.pg_type for c in shape.columns} if shape else {}
+    types |= {c.name: checked_type(c.pg_type) for c in spec.columns if not c.stored}
     gone = [c.name for c in spec.columns if c.name not in types]
     if gone:
         msg = f"{spec.target_schema}.{spec.target_table} has lost column {gone[0]!r} since the job was mapped."
         raise TargetError(msg, hint="Start the job again.", column=gone[0])
     collation = catalog.collations(session, found[0])
     return [
-        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.name in collation else "")) for c in spec.columns
+        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.stored and c.name in collation else ""))
+        for c in spec.columns
     ]
 
 
@@ -199,7 +201,7 @@ def chunk_number(chunk_id: str) -> int:
 def ledger(session: Session, spec: LoadSpec) -> list[LedgerLine]:
     """The ledger against staging; empty when either is gone or was emptied."""
     return [
-        LedgerLine(row[1], row[2], row[3], row[4], row[6] + row[7] + row[8])
+        LedgerLine(row[1], row[2], row[3], row[4], row[6] + row[7] + row[8] + row[9])
         for row in sorted(compared(session, spec), key=lambda r: r[0])
     ]
 

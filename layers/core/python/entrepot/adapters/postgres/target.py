@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from entrepot.adapters.postgres import catalog, check, migrate, receipts, staging, undo
+from entrepot.adapters.postgres import catalog, check, migrate, publish, receipts, staging, undo
 from entrepot.adapters.postgres.connection import Connect, Database
 from entrepot.adapters.postgres.publish import Publisher
 from entrepot.errors import NotFoundError
@@ -118,9 +118,19 @@ class PostgresTarget:
             for block in check.refusals(session, spec):
                 yield from block
 
-    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float) -> Receipt | None:
+    def plan(self, spec: LoadSpec) -> Plan:
+        """What publish would do now, by the same classification, without doing it; replaces an earlier plan."""
+        with self._database.use("planning the publish") as session:
+            return publish.plan(session, spec, self._settings)
+
+    def plan_rows(self, spec: LoadSpec, *, after: int = 0, limit: int = 100, action: str = "") -> list[PlannedRow]:
+        """A page of a job's stored plan."""
+        with self._database.use("reading the plan") as session:
+            return publish.plan_page(session, spec, after=after, limit=limit, action=action)
+
+    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float, plan_hash: str = "") -> Receipt | None:
         """Starts the publish unless it runs or has ended, and waits at most ``seconds`` for it."""
-        return self._publisher.publish(spec, draft, seconds)
+        return self._publisher.publish(spec, draft, seconds, plan_hash)
 
     def plan_undo(self, spec: UndoSpec) -> Plan:
         """What an undo would do now, without doing it; replaces an earlier plan of this undo job."""
