@@ -84,7 +84,7 @@ class Importer:
         name = self._contract()
         job, again = self._deliver(name)
         self.job = job = progress.follow(self._client, job)
-        if job.state == "awaiting_approval" and self._approved(job):
+        if job.state == "awaiting_approval" and job.question != "plan" and self._approved(job):
             self.job = job = progress.follow(self._client, job.refresh())
         if job.state == "awaiting_mapping" and (mapping := _ask_mapping(job)):
             self.job = job = progress.follow(self._client, self._client.jobs.confirm(job.id, mapping))
@@ -223,7 +223,7 @@ class Importer:
             draft.pop("version", None)
             stored = self._client.contracts.put(draft)
             self._make_current(stored)
-        if job.refresh().state == "awaiting_approval":
+        if job.refresh().state == "awaiting_approval" and job.question != "plan":
             self._client.jobs.approve(job.id)
         return True
 
@@ -281,13 +281,22 @@ def interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask(draft: dict[str, Any]) -> bool:
-    """Asks once; on no terminal, nobody can answer."""
+def confirmed(question: str, *, default: bool = False) -> bool:
+    """Asks once; on no terminal, nobody can answer.
+
+    Args:
+        question: As rich's markup.
+        default: What an empty answer means.
+    """
     if not interactive():
         return False
     from rich.prompt import Confirm
 
-    return Confirm.ask(f"Import by it as [bold]{output.clean(draft['name'])}[/]?", console=output.notes(), default=True)
+    return Confirm.ask(question, console=output.notes(), default=default)
+
+
+def _ask(draft: dict[str, Any]) -> bool:
+    return confirmed(f"Import by it as [bold]{output.clean(draft['name'])}[/]?", default=True)
 
 
 def _ask_mapping(job: Job) -> dict[str, str]:

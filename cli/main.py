@@ -18,11 +18,13 @@ from cli.commands import (
     imports,
     inspect,
     jobs,
+    plans,
     rows,
     sample,
     schedules,
     templates,
     token,
+    undo,
     up,
 )
 
@@ -77,11 +79,14 @@ app.command("import")(imports.import_)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.command("rows")(rows.rows)
+app.command("undo")(undo.undo)
 app.command("token")(token.token)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.add_typer(contracts.app, name="contracts")
+jobs.app.command("plan")(plans.plan)
+jobs.app.command("publish")(plans.publish)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(templates.app, name="templates")
 app.add_typer(schedules.app, name="schedules")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,13 @@ MODES = ("append", "upsert", "insert-only", "update-only", "replace", "delete-mi
 def _mode(value: str | None) -> str | None:
     if value is not None and value not in MODES:
         msg = f"{value!r} is not one of {', '.join(MODES)}"
+        raise typer.BadParameter(msg)
+    return value
+
+
+def _condition(value: str) -> str:
+    if value and value != "empty" and not re.fullmatch("unchanged(:.{1,128})?", value):
+        msg = f"{value!r} is neither empty nor unchanged nor unchanged:JOB"
         raise typer.BadParameter(msg)
     return value
 
@@ -55,6 +63,28 @@ def import_(
         bool, typer.Option("--fail-on-quarantine", help="Refuse the whole file when a row of it is refused (exit 1).")
     ] = False,
     message: Annotated[str, typer.Option("--message", "-m", help="A note kept with the receipt.")] = "",
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="KEY=VALUE", help="Kept with the receipt; repeat it.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Stop before publish with the exact plan (exit 4); `jobs publish` goes on.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --plan: the plan waits.")] = False,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="FIELD=VALUE",
+            help="Only rows with this value (or in a range like [0, 100)) are compared and removed; repeat it.",
+        ),
+    ] = None,
+    only_if: Annotated[
+        str,
+        typer.Option("--only-if", callback=_condition, metavar="empty|unchanged[:JOB]", help="Else it is refused."),
+    ] = "",
+    priority: Annotated[
+        int | None, typer.Option("--priority", min=0, max=9, help="9 goes first when jobs wait (default 5).")
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", help="The character between cells, when it is not found by itself.")
     ] = None,
@@ -67,13 +97,19 @@ def import_(
     as_json: options.Json = False,
 ) -> None:
     """Import FILE into PostgreSQL: every row exactly once, every refusal explained."""
-    from cli import inference
+    from cli import inference, output, pairs
     from cli.importing import Request
 
+    if dry_run:
+        output.notes().print("[dim]A dry run is a plan: it waits, and `entrepot jobs publish` goes on with it.[/]")
     extra = {
         "force": force,
         "fail_on_quarantine": fail_on_quarantine,
         "message": message,
+        "metadata": pairs.texts(meta or [], "--meta"),
+        "plan": plan or dry_run,
+        "slice": pairs.tests(slice_ or []),
+        "only_if": only_if,
         "delimiter": "\t" if delimiter == "\\t" else delimiter,
         "encoding": encoding,
     }
@@ -87,7 +123,7 @@ def import_(
         table=table,
         key=inference.key_fields(key),
         yes=yes,
-        options={k: v for k, v in extra.items() if v},
+        options={k: v for k, v in extra.items() if v} | ({} if priority is None else {"priority": priority}),
     )
     _check_contract(contract)
     raise typer.Exit(_run(request, service, state, dsn, as_json=as_json, fail_on_quarantine=fail_on_quarantine))

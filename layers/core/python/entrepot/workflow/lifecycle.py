@@ -54,7 +54,7 @@ class Lifecycle:
         self._must_wait_for(job, JobState.AWAITING_APPROVAL, "approval")
         if _asks_about_plan(job):
             msg = "The job waits with a plan; a plan is approved by its hash."
-            hint = "Look at the plan, then publish it: POST /jobs/{id}/publish with its hash."
+            hint = "Look at it, then publish it: `entrepot jobs publish`, or POST /jobs/{id}/publish with its hash."
             raise ConflictError(msg, hint=hint, state=job.state.value, question="plan")
         head = self._world.config.contract_head(tenant, job.contract)
         version = (head.current or head.latest) if head else 0
