@@ -32,9 +32,8 @@ def _show_costs(found: dict[str, Any], out: Console) -> None:
     few = choices[0]
     title = f"USD per job at list price ({found['prices']}), {few} workers"
     grid = Table("service", *(size["name"] for size in found["sizes"]), title=title, title_justify="left")
-    rows = {
-        name: [size["workers"][few]["usd_by_service"].get(name, 0.0) for size in found["sizes"]] for name in services
-    }
+    billed = [size["workers"][few]["usd_by_service"] for size in found["sizes"]]
+    rows = {name: [one.get(name, 0.0) for one in billed] for name in {name for one in billed for name in one}}
     for name, row in sorted(rows.items(), key=lambda item: -item[1][-1]):
         grid.add_row(name, *(f"{usd:,.4f}" for usd in row))
     for workers in choices:
