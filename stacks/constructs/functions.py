@@ -40,7 +40,13 @@ class Functions(Construct):
             grants.start_legs(),
         )
         self.detect = self._function(
-            "detect", {**job, **env.source}, grants.move_jobs(), grants.read_drops(), grants.write_work()
+            "detect",
+            {**job, **env.source, **env.exports},
+            grants.move_jobs(),
+            grants.read_drops(),
+            grants.write_work(),
+            grants.write_collections(),
+            grants.write_outbox(),
         )
         self.split = self._function(
             "split",
@@ -66,7 +72,13 @@ class Functions(Construct):
             grants.write_work(),
         )
         self.gate = self._function("gate", job, grants.move_jobs(), grants.write_work())
-        self.publish = self._function("publish", {**job, **env.waiting}, grants.move_jobs(), grants.read_work())
+        self.publish = self._function(
+            "publish",
+            {**job, **env.waiting},
+            grants.move_jobs(),
+            grants.read_work(),
+            grants.write_collections(),
+        )
         self.notify = self._function(
             "notify", {**job, **env.outbox}, grants.move_jobs(), grants.write_outbox(), grants.announce()
         )
@@ -98,6 +110,7 @@ class Functions(Construct):
             grants.read_drops(),
             grants.take_uploads(),
             grants.read_work(),
+            grants.read_collections(),
             grants.start_legs(),
             grants.watch_legs(),
             grants.keep_schedules(),
@@ -145,6 +158,7 @@ class _Environment:
         self.work = {"WORK_BUCKET": names.work}
         self.source = {"INBOX_BUCKET": names.inbox, "SOURCE_BUCKETS": json.dumps(settings.source_buckets)}
         self.outbox = {"OUTBOX_BUCKET": names.outbox, "EVENT_BUS_NAME": names.event_bus}
+        self.exports = {"OUTBOX_BUCKET": names.outbox}
         self.machine = {"STATE_MACHINE_ARN": names.state_machine_arn}
         self.tenants = {"TENANTS": json.dumps(settings.tenants)}
         self.chunks = {"CHUNK_BYTES": str(settings.chunk_bytes)}

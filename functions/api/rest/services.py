@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from entrepot.ports.jobs import ConfigStore
     from entrepot.ports.world import Scheduler
     from entrepot.workflow.administration import Administration
+    from entrepot.workflow.collecting import Collecting
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
     from entrepot.workflow.plans import Plans
@@ -87,6 +88,13 @@ class Services:
         from entrepot.workflow.sets import Sets
 
         return Sets(self.world, self.intake, self.sources, self.requests, work_bucket=self.env.WORK_BUCKET)
+
+    @cached_property
+    def collecting(self) -> Collecting:
+        """Collections."""
+        from entrepot.workflow.collecting import Collecting
+
+        return Collecting(self.world, self.world.executions, self.sets, work_bucket=self.env.WORK_BUCKET)
 
     @cached_property
     def lifecycle(self) -> Lifecycle:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from entrepot.model.base import Model, Stored
+from entrepot.model.collection import CollectionAsk
 from entrepot.model.contract import Mode, Slice
 from entrepot.model.receipt import InputAccount, Receipt
 from entrepot.model.source import Detection, Source, SplitState
@@ -218,7 +219,7 @@ class Job(Stored):
 
     tenant: str
     job_id: str
-    kind: Literal["import", "undo"] = "import"
+    kind: Literal["import", "undo", "collection"] = "import"
     state: JobState = JobState.RECEIVED
     leg: int = 1
     attempt: int = 0
@@ -255,6 +256,7 @@ class Job(Stored):
     approved_plan: str = ""
     """Hash of the plan that a person said yes to; publish does that or nothing."""
     undo: UndoRequest | None = None
+    collection: CollectionAsk | None = None
     receipt: Receipt | None = None
     parent: str = ""
     received_at: str = ""

@@ -10,6 +10,7 @@ from entrepot.model.job import Job, JobState, Step
 from entrepot.model.source import Detection, Source, SplitState
 from entrepot.model.steps import Input, StepInput, StepOutput
 from entrepot.ports.world import Deadline
+from entrepot.workflow.committing import copy
 from entrepot.workflow.inputs import BLOCK, blocks, every_input, manifest, named, read_block, write_block
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
 from entrepot.workflow.world import World
@@ -29,6 +30,8 @@ def detect(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     job = world.jobs.get(step.tenant, step.job_id)
     if is_over(job, step.leg):
         return answer(step, "stop")
+    if job.kind == "collection":
+        return copy(world, job, step, deadline)
     if job.kind == "undo" or Step.GATE in job.done:
         # Nothing is left to be read: what is asked for lies in the database already.
         return answer(step, "publish", chunks_key=job.chunks_key)

@@ -17,6 +17,7 @@ from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec, StepInput, StepOutput
 from entrepot.ports.target import Plan
 from entrepot.ports.world import Deadline
+from entrepot.workflow.committing import commit
 from entrepot.workflow.life import answer, draft_receipt, end, enter, error_info, is_over, question
 from entrepot.workflow.precedence import is_overtaken
 from entrepot.workflow.spec import read_spec
@@ -58,6 +59,8 @@ def publish(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     job = world.jobs.get(step.tenant, step.job_id)
     if is_over(job, step.leg):
         return answer(step, "stop")
+    if job.kind == "collection":
+        return commit(world, job, step)
     try:
         work = UndoWork(world, job) if job.kind == "undo" else ImportWork(world, job)
         return _publish(world, job, step, work, deadline)
@@ -111,8 +114,8 @@ def _ask(
 ) -> StepOutput:
     """Ends the leg with the plan as a question; nothing of the target has been touched."""
     rows = [dict(row) for row in stale[:100]]
-    summary = plan.summary.model_copy(update={"made_at": now(world), "held": held, "stale": rows})
-    detail = {"hash": summary.hash} | ({"held": held} if held else {})
+    summary = plan.summary.model_copy(update={"made_at": now(world), "held": held or plan.summary.held, "stale": rows})
+    detail = {"hash": summary.hash} | ({"held": summary.held} if summary.held else {})
     changes = {"plan": summary, "approved_plan": "", "awaiting": question(world, "plan", detail), "error": error}
     expect = {JobState.RECEIVED, JobState.LOADING, JobState.CHECKING, JobState.PUBLISHING}
     told = {"question": "plan"} | ({"error": error.code} if error else {})
