@@ -198,3 +198,73 @@ def _empty(queue: Any, url: str) -> bool:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = queue.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return all(int(found[n]) == 0 for n in names)
+
+
+CRM = b"id,name,age\n1,Ada,\n2,,41\n3,Cy,5\n"
+SHOP = b"age;id;city;name\n36;1;Rome;A. Lovelace\n99;2;;Bob\n7;4;Oslo;Di\n"
+
+
+def _customers(driver: Driver, **more: Any) -> str:
+    fields = [
+        {"name": "id", "type": "integer", "required": True},
+        {"name": "name", "required": True},
+        {"name": "age", "type": "integer", "range": "[0, 150]"},
+        {"name": "city"},
+    ]
+    return driver.contract(fields, **{"key": ["id"], **more})
+
+
+@pytest.mark.capability("TRF3", "LOD6")
+@pytest.mark.parametrize(
+    ("precedence", "ada", "bob"),
+    [
+        (["crm.csv", "shop.csv"], (1, "Ada", 36, "Rome"), (2, "Bob", 41, None)),
+        ([2], (1, "A. Lovelace", 36, "Rome"), (2, "Bob", 99, None)),
+    ],
+)
+def test_rows_of_one_key_become_one_by_precedence(
+    driver: Driver, partner: Partner, precedence: list[Any], ada: tuple[Any, ...], bob: tuple[Any, ...]
+) -> None:
+    contract = _customers(driver)
+    sources = [partner.put("crm.csv", CRM), partner.put("shop.csv", SHOP)]
+    job = partner.job(contract, sources, merge={"precedence": precedence})
+    assert job.state == "published", job.error
+    assert driver.rows(contract, "id, name, age, city") == [ada, bob, (3, "Cy", 5, None), (4, "Di", 7, "Oslo")]
+    receipt = job.receipt.data
+    assert (receipt["read"], receipt["collapsed"], receipt["inserted"]) == (6, 2, 4)
+    assert balanced(job.receipt)
+    assert [(i["name"], i["read"], i["accepted"]) for i in receipt["inputs"]] == [
+        ("crm.csv", 3, 3),
+        ("shop.csv", 3, 3),
+    ]
+
+
+@pytest.mark.capability("TRF3", "LOD6")
+def test_what_no_object_brings_is_refused_and_repeats_within_one_object_are_duplicates(
+    driver: Driver, partner: Partner
+) -> None:
+    contract = _customers(driver)
+    crm = partner.put("crm.csv", b"id,name\n1,\n2,Old\n2,New\n3,\n")
+    shop = partner.put("shop.csv", b"id,city,age\n1,Rome,36\n2,Oslo,x\n3,Bern,1\n")
+    named = partner.put("names.csv", b"id,name\n3,Cy\n")
+    job = partner.job(contract, [crm, shop, named], merge={"precedence": ["shop.csv"]})
+    assert job.state == "published", job.error
+    assert driver.rows(contract, "id, name, age, city") == [(2, "New", None, None), (3, "Cy", 1, "Bern")]
+    receipt = job.receipt.data
+    # Two of key 1 and three of key 3 became one each; key 1 has no name anywhere, shop's key 2 no valid age.
+    counts = [receipt[k] for k in ("read", "collapsed", "inserted", "duplicate", "quarantined")]
+    assert counts == [8, 3, 2, 1, 2]
+    assert balanced(job.receipt)
+    refused = {(r["member"], r["row"]): [f["code"] for f in r["findings"]] for r in job.quarantine()}
+    assert refused == {("crm.csv", 3): ["duplicate"], ("shop.csv", 3): ["integer"], ("shop.csv", 2): ["required"]}
+
+
+@pytest.mark.capability("TRF3")
+def test_a_merge_that_cannot_be_meant_is_refused(driver: Driver, partner: Partner) -> None:
+    sources = [partner.put("crm.csv", CRM), partner.put("shop.csv", SHOP)]
+    for precedence in (["nobody.csv"], [3], ["crm.csv", 1], [0]):
+        answer = partner.ask(_customers(driver), sources, merge={"precedence": precedence})
+        assert answer.status_code in {400, 422}, answer.text
+    job = partner.job(_customers(driver, key=[]), sources, merge={"precedence": [1]})
+    assert job.state == "refused"
+    assert "key" in job.error["message"]
