@@ -26,8 +26,9 @@ from rich.console import Console
 from bench import data, table
 from bench.cost_tables import show
 from bench.ours import Bench
-from bench.projection import BY_BYTE, MB, STEPS, Measured, Setting, chunk_count, costs, wall
+from bench.projection import BY_BYTE, MB, STEPS, Measured, Setting, chunk_count, costs, enough_workers, wall
 from bench.report import RESULTS
+from bench.server import ServerTime
 from entrepot.cost import Prices, list_prices, read_prices
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 SIZES: Final = {"1 GB": 10**9, "100 GB": 10**11, "1 TB": 10**12}
 WORKERS: Final = (10, 100, 1000)
-WAITING: Final = ("load", "check", "publish")
-"""Steps whose seconds are spent waiting for the database."""
 SMALL_ROWS: Final = 100
 
 
@@ -85,12 +84,25 @@ def measure(path: Path, out: Console) -> Measured:
 
 @dataclass(frozen=True)
 class Run:
-    """One job as it was seen from outside: seconds and calls by step, and what its receipt counts."""
+    """One job as it was seen from outside, by step; and what its receipt counts.
+
+    Args:
+        bytes: Size of its source.
+        chunks: Its chunks.
+        elapsed: Seconds of the step's invocations.
+        processor: Processor seconds of the step's workers.
+        server: Processor seconds of the database server for the step.
+        calls: The step's invocations.
+        counts: Requests, transitions and invocations of the receipt.
+        table_bytes: The target, without indexes.
+        written_bytes: The target with indexes, and the WAL that the job made.
+    """
 
     bytes: int
     chunks: int
     elapsed: dict[str, float]
     processor: dict[str, float]
+    server: dict[str, float]
     calls: dict[str, int]
     counts: dict[str, float]
     table_bytes: int
@@ -100,17 +112,14 @@ class Run:
 def compare(small: Run, large: Run) -> Measured:
     """What a chunk and a MB take, from two jobs of which one has next to nothing to do.
 
-    An invocation's own time is the small job's; what the large job's took beyond that is by MB. What is
-    counted per chunk is the difference of the two receipts over the difference of their chunks.
+    An invocation's own time is the small job's elapsed. By MB go the processor seconds of worker and server
+    that the large job took beyond: they do not depend on what else the machine does, and bytes that wait for
+    a disk are counted by its speed. What is counted per chunk is the difference of the two receipts over the
+    difference of their chunks.
     """
     mb, more = large.bytes / MB, max(1, large.chunks - small.chunks)
     call = {step: small.elapsed[step] / small.calls[step] for step in STEPS if small.calls.get(step)}
-    by_mb = {}
-    for step in BY_BYTE:
-        waits, calls = step in WAITING, large.calls.get(step, 0)
-        spent = large.elapsed.get(step, 0.0) if waits else large.processor.get(step, 0.0)
-        idle = call.get(step, 0.0) if waits else small.processor.get(step, 0.0) / max(1, small.calls.get(step, 0))
-        by_mb[step] = max(0.0, spent - calls * idle) / mb
+    by_mb = {step: max(0.0, _processed(large, step) - _idle(small, large, step)) / mb for step in BY_BYTE}
     names = {*small.counts, *large.counts}
     chunk = {n: max(0.0, large.counts.get(n, 0) - small.counts.get(n, 0)) / more for n in names}
     return Measured(
@@ -126,11 +135,21 @@ def compare(small: Run, large: Run) -> Measured:
     )
 
 
+def _processed(run: Run, step: str) -> float:
+    return run.processor.get(step, 0.0) + run.server.get(step, 0.0)
+
+
+def _idle(small: Run, large: Run, step: str) -> float:
+    """What the large job's calls would have taken with next to nothing to do."""
+    return _processed(small, step) / max(1, small.calls.get(step, 0)) * large.calls.get(step, 0)
+
+
 def _run(bench: Bench, path: Path) -> Run:
     cloud, started = bench.cloud, time.time()
     processor, wal = _processor(cloud), _wal(cloud.dsn)
-    bench.lineitem(path)
-    job = next(iter(bench.client.jobs.list(limit=1))).wait(timeout=60)
+    with ServerTime(cloud) as server:
+        bench.lineitem(path)
+        job = next(iter(bench.client.jobs.list(limit=1))).wait(timeout=60)
     elapsed: defaultdict[str, float] = defaultdict(float)
     calls: Counter[str] = Counter()
     while not calls["notify"]:
@@ -147,6 +166,7 @@ def _run(bench: Bench, path: Path) -> Run:
         chunks=job.progress.chunks_total,
         elapsed=dict(elapsed),
         processor={step: spent[step] - processor.get(step, 0.0) for step in spent},
+        server=dict(server.seconds),
         calls=dict(calls),
         counts={
             **cost["requests"],
@@ -213,7 +233,10 @@ def project(measured: Measured, prices: Prices, write_mb: float, stream_mb: floa
                 "usd": sum(by_service.values()),
                 "usd_by_service": by_service,
             }
-        sizes.append({"name": name, "bytes": size, "chunks": chunk_count(size), "workers": walls})
+        enough = enough_workers(measured, size, Setting(1, write_mb, stream_mb))
+        sizes.append(
+            {"name": name, "bytes": size, "chunks": chunk_count(size), "enough_workers": enough, "workers": walls}
+        )
     return {
         "prices": prices.name,
         "write_mb_per_second": write_mb,

@@ -1,12 +1,12 @@
 """From what one real job used to what larger ones cost and how long they take: formulas, no measuring.
 
 MB are 10⁶ bytes. A second of a worker is taken to be the same on Lambda with a whole processor
-(1,769 MB) as on the machine that was measured; nothing else of that machine enters but the seconds that
-its database took for check and publish.
+(1,769 MB), and a second of a backend the same on the database's machine, as on the machine that was measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +21,15 @@ WAIT_SECONDS: Final = 890
 """How long publish and check stay in one invocation before they answer ``more``."""
 STEPS: Final = ("detect", "split", "map", "validate", "load", "check", "gate", "publish", "notify", "intake")
 BY_CHUNK: Final = ("validate", "load")
+PHASES: Final = {
+    "fixed steps": "start",
+    "split": "split",
+    "workers": "workers",
+    "database COPY": "copy",
+    "check": "check",
+    "publish transaction": "publish",
+}
+"""What people call the parts of `Wall`."""
 BY_BYTE: Final = ("split", "validate", "load", "check", "publish")
 
 
@@ -32,8 +41,8 @@ class Measured:
         bytes: Size of the larger.
         chunks: Its chunks.
         call_seconds: Step → seconds of an invocation that has next to nothing to do (the small job's).
-        mb_seconds: Step → seconds for each MB beyond that; processor time where a worker computes, elapsed
-            time where it waits for the database (load, check, publish).
+        mb_seconds: Step → processor seconds for each MB beyond that, of the worker and of the server's
+            backend that it waits for (load, check, publish).
         per_job: What is counted once for a job: requests, transitions, invocations.
         per_chunk: What is counted for each chunk.
         staged: Bytes that COPY writes for each byte of the source.
@@ -91,15 +100,7 @@ class Wall:
     @property
     def bottleneck(self) -> str:
         """The longest phase."""
-        parts = {
-            "fixed steps": self.start,
-            "split": self.split,
-            "workers": self.workers,
-            "database COPY": self.copy,
-            "check": self.check,
-            "publish transaction": self.publish,
-        }
-        return max(parts, key=lambda name: parts[name])
+        return max(PHASES, key=lambda name: float(getattr(self, PHASES[name])))
 
 
 def chunk_count(size: int) -> int:
@@ -113,8 +114,8 @@ def wall(measured: Measured, size: int, setting: Setting) -> Wall:
     ``split`` reads the source once over one connection: the slower of that and its processor.
     ``workers``: the chunks in rounds of as many as there are workers; one takes its two calls and its MB.
     ``copy`` and ``publish``: bytes written, by the database's stated speed. One transaction is one
-    backend, so publish takes no less than its measured seconds per MB either. ``check`` reads what was
-    staged: as measured, and no faster than the stated speed.
+    backend, so publish takes no less than its measured processor seconds per MB either. ``check`` reads
+    what was staged: its processor seconds, and no faster than the stated speed.
 
     Args:
         measured: What was measured.
@@ -132,6 +133,20 @@ def wall(measured: Measured, size: int, setting: Setting) -> Wall:
         check=max(mb * measured.mb_seconds.get("check", 0), staged),
         publish=max(mb * measured.mb_seconds.get("publish", 0), mb * measured.published / setting.write_mb),
     )
+
+
+def enough_workers(measured: Measured, size: int, setting: Setting) -> int:
+    """How many workers keep COPY busy: with more of them the database, and no longer they, is what is waited for.
+
+    Args:
+        measured: What was measured.
+        size: Bytes of the source.
+        setting: What the deployment is given; its workers do not matter.
+    """
+    mb, chunks = size / MB, chunk_count(size)
+    work = chunks * _chunk_seconds(measured, mb / chunks)
+    copy = mb * measured.staged / setting.write_mb
+    return min(chunks, max(1, math.ceil(work / copy))) if copy else chunks
 
 
 def usage(measured: Measured, size: int, setting: Setting) -> Usage:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from bench.projection import MB, Measured, Setting, chunk_count, costs, usage, wall
+from bench import cost
+from bench.cost import Run, compare
+from bench.projection import MB, Measured, Setting, chunk_count, costs, enough_workers, usage, wall
 
 GIB = 1 << 30
 MEASURED = Measured(
@@ -80,6 +84,16 @@ def test_the_bottleneck_moves_with_the_workers_and_the_database():
     assert wall(one_row, 100 * GIB, Setting(10_000, 50, 1e6)).bottleneck == "database COPY"
 
 
+@given(sizes, st.floats(min_value=10, max_value=10_000))
+def test_with_enough_workers_the_database_is_what_is_waited_for(size: int, write_mb: float):
+    enough = enough_workers(MEASURED, size, Setting(1, write_mb))
+    mb, chunks = size / MB, chunk_count(size)
+    work, copy = chunks * (0.2 + 0.03 * mb / chunks), mb * 1.5 / write_mb
+    assert 1 <= enough <= chunks
+    assert work / enough <= copy * (1 + 1e-9) or enough == chunks
+    assert enough == 1 or work / (enough - 1) > copy * (1 - 1e-9)
+
+
 def test_waiting_for_the_database_is_billed():
     slow, fast = Setting(workers=1000, write_mb=50), Setting(workers=1000, write_mb=5000)
     assert costs(MEASURED, 100 * GIB, slow)["lambda"] > costs(MEASURED, 100 * GIB, fast)["lambda"]
@@ -104,6 +118,59 @@ def test_a_larger_job_costs_no_less_and_takes_no_less(pair: list[int], setting: 
 def test_more_workers_are_never_slower(size: int, setting: Setting):
     more = Setting(setting.workers * 2, setting.write_mb, setting.stream_mb)
     assert wall(MEASURED, size, more).total <= wall(MEASURED, size, setting).total
+
+
+def test_what_was_measured_is_told_apart_into_calls_chunks_and_mb():
+    small = Run(
+        bytes=10_000,
+        chunks=1,
+        elapsed={"split": 0.2, "validate": 0.3, "publish": 0.4},
+        processor={"split": 0.1, "validate": 0.1, "publish": 0.1},
+        server={"publish": 0.1},
+        calls={"split": 1, "validate": 1, "publish": 1},
+        counts={"transitions": 19, "s3_get": 11},
+        table_bytes=1,
+        written_bytes=2,
+    )
+    large = Run(
+        bytes=100 * MB,
+        chunks=6,
+        elapsed={"split": 9.0, "validate": 99.0, "publish": 999.0},
+        processor={"split": 0.6, "validate": 2.6, "publish": 0.1},
+        server={"publish": 3.1},
+        calls={"split": 1, "validate": 6, "publish": 1},
+        counts={"transitions": 39, "s3_get": 41},
+        table_bytes=150 * MB,
+        written_bytes=300 * MB,
+    )
+    found = compare(small, large)
+    assert found.call_seconds == {"split": 0.2, "validate": 0.3, "publish": 0.4}
+    assert found.mb_seconds["split"] == pytest.approx(0.005)
+    assert found.mb_seconds["validate"] == pytest.approx(0.02)
+    assert found.mb_seconds["publish"] == pytest.approx(0.03)
+    assert found.mb_seconds["load"] == 0
+    assert (found.per_chunk, found.per_job) == ({"transitions": 4, "s3_get": 6}, {"transitions": 15, "s3_get": 5})
+    assert (found.staged, found.published) == (1.5, 3.0)
+    assert found.memory_mb["validate"] == 1769
+
+
+def test_the_projection_is_one_document_and_a_table(tmp_path, capsys):
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps(vars(MEASURED)))
+    assert cost.main(["--measured", str(path), "--json", "--write-mb-per-second", "100"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [size["name"] for size in found["sizes"]] == ["1 GB", "100 GB", "1 TB"]
+    at = found["sizes"][0]["workers"]["10"]
+    assert at["copy"] == pytest.approx(1000 * 1.5 / 100)
+    assert at["usd"] == pytest.approx(sum(at["usd_by_service"].values()))
+    assert cost.main(["--measured", str(path)]) == 0
+    assert "publish transaction" in capsys.readouterr().out
+
+
+def test_a_speed_is_more_than_nothing(capsys):
+    with pytest.raises(SystemExit):
+        cost.main(["--write-mb-per-second", "0"])
+    assert "more than 0" in capsys.readouterr().err
 
 
 def test_measurements_come_back_from_json():
