@@ -40,6 +40,20 @@ def exit_code(job: Job, *, fail_on_quarantine: bool = False) -> Code:
     return Code.FAILED if job.state == "failed" else Code.REFUSED
 
 
+def nothing_new(name: str, *, as_json: bool) -> Code:
+    """Says that an incremental import found nothing new.
+
+    Args:
+        name: What was looked into.
+        as_json: Whether stdout takes a document.
+    """
+    if as_json:
+        output.document({"state": "nothing_new", "nothing_new": True, "source": name, "exit_code": int(Code.DONE)})
+    else:
+        output.results().print(f"[bold]{clean(name)}[/]: nothing new since the last import")
+    return Code.DONE
+
+
 @dataclass
 class Group:
     """Findings of one code on one field."""

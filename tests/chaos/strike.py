@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("blobs", "jobs", "config", "executions", "bus", "scheduler", "secrets", "target")
@@ -50,11 +50,11 @@ def write_functions(folder: Path) -> Path:
 class _Here:
     """Where this process is: its function, and how often each call was made in this invocation."""
 
-    folder = Path()
-    function = ""
-    counts: Counter[tuple[str, str]] = Counter()
-    throttled = 0.0
-    rng = random.Random(os.getpid())
+    folder: ClassVar[Path] = Path()
+    function: ClassVar[str] = ""
+    counts: ClassVar[Counter[tuple[str, str]]] = Counter()
+    throttled: ClassVar[float] = 0.0
+    rng: ClassVar[random.Random] = random.Random(os.getpid())
 
 
 def arm(folder: str) -> None:

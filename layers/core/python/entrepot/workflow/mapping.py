@@ -11,7 +11,7 @@ from typing import Any, Literal
 from entrepot.detect.infer import infer_contract
 from entrepot.detect.profile import Profile
 from entrepot.errors import ConflictError, FatalError, RetriableError, SourceError, TargetError
-from entrepot.load import fit
+from entrepot.load import check_slice, fit
 from entrepot.model.contract import Contract, ContractStatus, ContractVersion
 from entrepot.model.job import RUNNING, Job, JobState, Step
 from entrepot.model.source import Detection
@@ -85,7 +85,10 @@ def _map(world: World, job: Job) -> Job | None:
         unlogged=world.settings.staging_unlogged,
         inputs=job.source.inputs,
         merge=_merge(world, job),
+        slice=contract.slice | job.options.slice,
+        only_if=job.options.only_if,
     )
+    check_slice(spec)
     spec = world.target.prepare(spec)
     key = job.work_key("spec.json")
     world.blobs.write(work_uri(world, key), spec.model_dump_json().encode())

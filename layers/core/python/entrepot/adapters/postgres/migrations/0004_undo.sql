@@ -307,6 +307,16 @@ BEGIN
     END IF;
 END $$;
 
+-- Statistics where the planner has none: a guess of one row makes it compare each row with each other.
+CREATE FUNCTION entrepot.undo_analyze(p_table text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(p_table) AND c.reltuples < 0) THEN
+        EXECUTE 'ANALYZE ' || p_table;
+    END IF;
+END $$;
+
 -- One job's step over the state. p_done: xids of this job and of those before it in the undo.
 CREATE FUNCTION entrepot.undo_step(p_schema text, p_table text, p_target text, p_keys jsonb, j jsonb, p_done text,
     OUT o_restored bigint, OUT o_reinserted bigint, OUT o_removed bigint, OUT o_unlisted bigint)
@@ -328,6 +338,7 @@ BEGIN
     o_restored := 0;
     o_reinserted := 0;
     o_unlisted := 0;
+    PERFORM entrepot.undo_analyze(x) FROM unnest(ARRAY[j->>'undo', j->>'staging', j->>'work']) x;
     IF (j->>'rewritten')::boolean THEN
         PERFORM entrepot.undo_adopt(p_target, p_keys, j);
     END IF;
@@ -348,7 +359,9 @@ BEGIN
         IF o_restored > v_changed THEN
             PERFORM entrepot.refuse_undo(j->>'job', 'key', format(
                 'The key of %s is not unique any more: rows that job %s changed cannot be told apart.', p_target, j->>'job'));
-        ELSIF o_restored < v_changed THEN
+        END IF;
+        ANALYZE pg_temp.entrepot_state;
+        IF o_restored < v_changed THEN
             v_open := format(' UNION ALL SELECT ''changed''%s FROM %s u WHERE u.entrepot_action IN (''u'', ''c'') '
                 'AND NOT EXISTS (SELECT FROM pg_temp.entrepot_state s WHERE s.src = %s AND s.place = u.ctid)',
                 entrepot.undo_keys(j->'keys', p_keys, 'u', p_target), j->>'undo', v_ord);

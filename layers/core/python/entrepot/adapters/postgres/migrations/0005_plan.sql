@@ -10,7 +10,7 @@ DECLARE
     v_second numeric;
 BEGIN
     EXECUTE format('SELECT count(*), coalesce(sum(hashtextextended(x, 1)), 0), coalesce(sum(hashtextextended(x, 2)), 0) '
-        'FROM (SELECT action || '' '' || coalesce(fingerprint::text, '''') || '' '' || key::text AS x FROM %s) AS p', p_table)
+        'FROM (SELECT action::text || '' '' || coalesce(fingerprint::text, '''') || '' '' || key::text AS x FROM %s) AS p', p_table)
         INTO v_rows, v_first, v_second;
     RETURN to_hex(v_rows) || (SELECT string_agg(lpad(to_hex(CASE WHEN m >= 9223372036854775808
             THEN (m - 18446744073709551616)::bigint ELSE m::bigint END), 16, '0'), '' ORDER BY place)
