@@ -102,7 +102,7 @@ def _item(word: str) -> Iterator[Item]:
         yield found
         return
     if not path.exists() and glob.has_magic(word):
-        matches = sorted(m for m in glob.glob(str(path), recursive=True) if Path(m).is_file())
+        matches = sorted(m for m in glob.glob(str(path), recursive=True) if Path(m).is_file())  # noqa: PTH207 - an absolute pattern, too
         if not matches:
             msg = f"No file matches {word}."
             raise Failure(msg, hint="Is the path right?")

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from cli import failure
 from cli.commands import (
+    collections,
     contracts,
     convert,
     database,
@@ -88,6 +89,7 @@ app.add_typer(contracts.app, name="contracts")
 jobs.app.command("plan")(plans.plan)
 jobs.app.command("publish")(plans.publish)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(collections.app, name="collections")
 app.add_typer(templates.app, name="templates")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(database.app, name="db")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from entrepot_client.errors import NotFoundError
+from entrepot_client.errors import api_error
 from entrepot_client.jobs import Job, Jobs
 from entrepot_client.transport import Transport, segment
 
@@ -92,8 +92,7 @@ class Collections:
         answer = self._transport.request("GET", where, params={"commit": commit or None})
         with self._transport.http.stream("GET", answer.headers["location"]) as body:
             if not body.is_success:
-                msg = f"The link to {path} was answered with {body.status_code}."
-                raise NotFoundError(body.status_code, {"error": {"message": msg, "code": "not_found"}})
+                raise api_error(body.status_code, None, where=f"GET {where}")
             yield from body.iter_bytes()
 
     def download(self, name: str, path: str, to: str | Path, *, commit: str = "") -> Path:
