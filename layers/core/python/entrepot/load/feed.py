@@ -75,9 +75,9 @@ def collapse(spec: LoadSpec) -> str:
         for c in spec.columns
         if c.stored and c.name not in spec.key and spec.contract.field(c.field).blank is Blank.KEEP
     ]
-    # The last row of a key that gives a value, among those since its last insert or delete.
+    # The last row of a key that gives a value, among those since its last insert, or after its last delete.
     given = "".join(
-        f", (array_agg(id ORDER BY n DESC) FILTER (WHERE has_{i} AND part = parts))[1] AS from_{i}"
+        f", (array_agg(id ORDER BY n DESC) FILTER (WHERE has_{i} AND part = parts AND NOT gone))[1] AS from_{i}"
         for i in range(len(keeps))
     )
     has = "".join(f", s.{name} IS NOT NULL AS has_{i}" for i, name in enumerate(keeps))

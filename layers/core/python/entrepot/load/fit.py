@@ -89,6 +89,9 @@ def _check_roles(contract: Contract, mode: Mode, fields: Sequence[str]) -> None:
         roles |= {f"order field {contract.order_by!r}": contract.order_by} if contract.order_by else {}
     if mode is Mode.HISTORY and contract.history.at:
         roles |= {f"field {contract.history.at!r}, which says since when a row holds,": contract.history.at}
+        if contract.field(contract.history.at).type not in {"date", "datetime"}:
+            msg = f"Field {contract.history.at!r} says since when a row holds, and is no date or time."
+            raise TargetError(msg, hint="Make it a date or datetime in the contract.", field=contract.history.at)
     for role, name in roles.items():
         if name not in fields:
             msg = f"The {role} is not mapped to any column of the source."
