@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.report import cost_line
+from cli.receipts import cost_line
 
 COST = {
     "cpu_seconds": 2.618,
