@@ -160,6 +160,9 @@ def test_a_repeated_request_is_one_commit(desk: Desk) -> None:
     assert desk.rest(first)["state"] == "published"
     other = desk.http.post(path, json={"sources": [uri], "mode": "replace"}, headers=headers)
     assert other.status_code == 409
+    second = {"Idempotency-Key": f"another-{desk.name}"}
+    later = desk.http.post(path, json={"sources": [desk.put("b", b"2")]}, headers=second)
+    assert desk.rest(later)["state"] == "published"
 
 
 def test_a_collection_is_exported_below_a_folder(desk: Desk) -> None:

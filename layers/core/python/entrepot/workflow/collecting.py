@@ -153,6 +153,7 @@ class Collecting:
             NotFoundError: The tenant has no such collection or commit.
             UsageError: The folder cannot be one.
         """
+        once.claim(self._world.config, caller, "")
         found = self.head(caller, name, commit)
         checked_path(to)
         entries = self._collections.entries(caller.tenant, name, found.id)
@@ -169,9 +170,8 @@ class Collecting:
         return self._start(caller, wish, source, JobOptions(), once)
 
     def _start(self, caller: Caller, wish: CollectionAsk, source: Source, options: JobOptions, once: Once) -> Job:
-        seed = self._world.ids.new()
-        if once.key:
-            seed = once.also(f"collection {wish.name}").claim(self._world.config, caller, seed).result
+        # A request that is repeated with its key finds the job that it made.
+        seed = f"{caller.actor}\x00{once.key}\x00{once.fingerprint}" if once.key else self._world.ids.new()
         parts = (caller.tenant, "collection", wish.name, wish.mode, seed)
         digest = hashlib.sha256("\x00".join(parts).encode()).digest()
         stamp = self._world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
