@@ -212,18 +212,37 @@ BEGIN
     END IF;
 END $$;
 
--- Rows of the target that the jobs wrote last: place, xmin now, xmin that is meant, key. Later steps add where
--- their former values are (job, place in its undo table). A row whose meant xmin is still that of a job after the
--- job's step was inserted by it, and goes.
-CREATE FUNCTION entrepot.undo_begin(p_target text, p_keys jsonb, p_xids text, p_trails text) RETURNS void
+-- Statistics where the planner has none: a guess of one row makes it compare each row with each other.
+CREATE FUNCTION entrepot.undo_analyze(p_table text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(p_table) AND c.reltuples < 0) THEN
+        EXECUTE 'ANALYZE ' || p_table;
+    END IF;
+END $$;
+
+-- Rows of the target that the jobs wrote last: place, xmin now, xmin that is meant, key. Steps add where their
+-- former values are (job, place in its undo table); the newest job's, when it has any, are joined at once
+-- (p_newest). A row whose meant xmin is still that of a job after the job's step was inserted by it, and goes.
+CREATE FUNCTION entrepot.undo_begin(p_target text, p_keys jsonb, p_xids text, p_trails text, p_newest jsonb) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_all text := entrepot.undo_keys(p_keys, p_keys, 't', p_target);
+    v_found text := 't.xmin AS meant, NULL::integer AS src, NULL::tid AS place';
+    v_join text := '';
 BEGIN
+    IF p_newest IS NOT NULL THEN
+        PERFORM entrepot.undo_analyze(p_newest->>'undo');
+        v_found := format('coalesce(u.entrepot_xmin, t.xmin) AS meant, CASE WHEN u.entrepot_xmin IS NOT NULL THEN %s END AS src, '
+            'u.ctid AS place', p_newest->>'ord');
+        v_join := format(' LEFT JOIN %s u ON u.entrepot_action IN (''u'', ''c'') AND t.xmin = %L::xid AND %s', p_newest->>'undo',
+            p_newest->>'xid', (SELECT string_agg(format('t.%1$I = u.%1$I', k), ' AND ') FROM jsonb_array_elements_text(p_newest->'keys') k));
+    END IF;
     EXECUTE format('CREATE TEMPORARY TABLE entrepot_state ON COMMIT DROP AS '
-        'SELECT t.tableoid AS part, t.ctid AS tid, t.xmin AS seen, t.xmin AS meant, NULL::integer AS src, '
-        'NULL::tid AS place%s FROM %s t WHERE t.xmin = ANY (%L::xid[])', v_all, p_target, p_xids);
+        'SELECT t.tableoid AS part, t.ctid AS tid, t.xmin AS seen, %s%s FROM %s t%s WHERE t.xmin = ANY (%L::xid[])',
+        v_found, v_all, p_target, v_join, p_xids);
     IF p_trails IS NOT NULL THEN
         EXECUTE format('INSERT INTO pg_temp.entrepot_state '
             'SELECT t.tableoid, t.ctid, t.xmin, r.was, NULL, NULL%s FROM %s t '
@@ -307,16 +326,6 @@ BEGIN
     END IF;
 END $$;
 
--- Statistics where the planner has none: a guess of one row makes it compare each row with each other.
-CREATE FUNCTION entrepot.undo_analyze(p_table text) RETURNS void
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(p_table) AND c.reltuples < 0) THEN
-        EXECUTE 'ANALYZE ' || p_table;
-    END IF;
-END $$;
-
 -- One job's step over the state. p_done: xids of this job and of those before it in the undo.
 CREATE FUNCTION entrepot.undo_step(p_schema text, p_table text, p_target text, p_keys jsonb, j jsonb, p_done text,
     OUT o_restored bigint, OUT o_reinserted bigint, OUT o_removed bigint, OUT o_unlisted bigint)
@@ -351,17 +360,20 @@ BEGIN
         EXECUTE format('SELECT count(*) FILTER (WHERE entrepot_action IN (''u'', ''c'')), '
             'count(*) FILTER (WHERE entrepot_action IN (''d'', ''r'')) FROM %s', j->>'undo') INTO v_changed, v_deleted;
     END IF;
-    IF v_changed > 0 THEN
+    IF v_changed > 0 AND (j->>'joined')::boolean THEN
+        SELECT count(*) INTO o_restored FROM pg_temp.entrepot_state WHERE src = v_ord;
+    ELSIF v_changed > 0 THEN
         EXECUTE format('UPDATE pg_temp.entrepot_state s SET src = %s, place = u.ctid, meant = %s FROM %s u%s '
             'WHERE u.entrepot_action IN (''u'', ''c'') AND s.meant = %L::xid AND %s',
             v_ord, v_was, j->>'undo', v_resolve, j->>'xid', entrepot.undo_match(j->'keys', p_keys, 'u'));
         GET DIAGNOSTICS o_restored = ROW_COUNT;
+        ANALYZE pg_temp.entrepot_state;
+    END IF;
+    IF v_changed > 0 THEN
         IF o_restored > v_changed THEN
             PERFORM entrepot.refuse_undo(j->>'job', 'key', format(
                 'The key of %s is not unique any more: rows that job %s changed cannot be told apart.', p_target, j->>'job'));
-        END IF;
-        ANALYZE pg_temp.entrepot_state;
-        IF o_restored < v_changed THEN
+        ELSIF o_restored < v_changed THEN
             v_open := format(' UNION ALL SELECT ''changed''%s FROM %s u WHERE u.entrepot_action IN (''u'', ''c'') '
                 'AND NOT EXISTS (SELECT FROM pg_temp.entrepot_state s WHERE s.src = %s AND s.place = u.ctid)',
                 entrepot.undo_keys(j->'keys', p_keys, 'u', p_target), j->>'undo', v_ord);
@@ -506,6 +518,8 @@ DECLARE
     v_step record;
     v_done text[] := '{}';
     v_trusted text;
+    v_trails text;
+    v_newest jsonb;
     v_restored bigint := 0;
     v_reinserted bigint := 0;
     v_removed bigint := 0;
@@ -518,8 +532,14 @@ BEGIN
     o_list := to_jsonb(l);
     SELECT coalesce(array_agg(x->>'xid') FILTER (WHERE NOT (x->>'old')::boolean), '{}')::text INTO v_trusted
         FROM jsonb_array_elements(l.o_jobs) x;
-    PERFORM entrepot.undo_begin(l.o_target, l.o_keys, v_trusted,
-        entrepot.undo_trails(l.o_schema, l.o_table, entrepot.filenodes(l.o_target::regclass)));
+    v_trails := entrepot.undo_trails(l.o_schema, l.o_table, entrepot.filenodes(l.o_target::regclass));
+    v_newest := l.o_jobs->0;
+    IF v_trails IS NOT NULL OR (v_newest->>'rewritten')::boolean OR v_newest->>'undo' IS NULL OR v_newest->'keys' = '[]' THEN
+        v_newest := NULL;
+    ELSE
+        l.o_jobs := jsonb_set(l.o_jobs, '{0,joined}', 'true');
+    END IF;
+    PERFORM entrepot.undo_begin(l.o_target, l.o_keys, v_trusted, v_trails, v_newest);
     IF jsonb_array_length(l.o_jobs) > 1 THEN
         CREATE INDEX ON pg_temp.entrepot_state (src, place);
         CREATE INDEX ON pg_temp.entrepot_state USING hash (meant);
@@ -646,6 +666,7 @@ DECLARE
     v_restored bigint := 0;
     v_inserted bigint := 0;
     v_set text;
+    v_update text;
     v_columns text;
     v_was text;
     j jsonb;
@@ -679,12 +700,20 @@ BEGIN
             FROM pg_catalog.pg_attribute a WHERE a.attrelid = v_target::regclass AND a.attnum > 0 AND NOT a.attisdropped
                 AND a.attgenerated = '' AND EXISTS (SELECT FROM pg_catalog.pg_attribute b
                     WHERE b.attrelid = (j->>'undo')::regclass AND b.attname = a.attname AND NOT b.attisdropped);
-        EXECUTE format('WITH w AS (UPDATE %s t SET %s FROM (SELECT * FROM pg_temp.entrepot_do WHERE action = ''restore'' '
-            'AND src = %s ORDER BY part, tid) d JOIN %s u ON u.ctid = d.place WHERE t.ctid = d.tid AND t.tableoid = d.part '
-            'RETURNING t.tableoid AS part, t.ctid AS tid, d.meant AS was)%s SELECT count(*) FROM w',
-            v_target, v_set, j->>'ord', j->>'undo',
-            CASE WHEN o_trail THEN format(', x AS (INSERT INTO %s SELECT * FROM w WHERE was = ANY (%L::xid[]))',
-                p_spec->>'trail', v_known) ELSE '' END) INTO v_n;
+        v_n := 0;
+        IF v_wanted.restores > 0 THEN
+            v_update := format('UPDATE %s t SET %s FROM (SELECT d.part AS entrepot_at, d.tid AS entrepot_tid, d.meant AS entrepot_meant, u.* '
+                'FROM pg_temp.entrepot_do d JOIN %s u ON u.ctid = d.place WHERE d.action = ''restore'' AND d.src = %s ORDER BY 1, 2) u '
+                'WHERE t.ctid = u.entrepot_tid AND t.tableoid = u.entrepot_at', v_target, v_set, j->>'undo', j->>'ord');
+            IF o_trail THEN
+                EXECUTE format('WITH w AS (%s RETURNING t.tableoid AS part, t.ctid AS tid, u.entrepot_meant AS was), '
+                    'x AS (INSERT INTO %s SELECT * FROM w WHERE was = ANY (%L::xid[])) SELECT count(*) FROM w',
+                    v_update, p_spec->>'trail', v_known) INTO v_n;
+            ELSE
+                EXECUTE v_update;
+                GET DIAGNOSTICS v_n = ROW_COUNT;
+            END IF;
+        END IF;
         v_restored := v_restored + v_n;
         -- What is inserted cannot say where it came from: rows of one origin at a time.
         FOR v_was IN EXECUTE format('SELECT DISTINCT CASE WHEN meant = ANY (%L::xid[]) THEN meant::text ELSE '''' END '
