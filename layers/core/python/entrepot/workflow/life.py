@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -48,6 +49,15 @@ def finish_step(world: World, job: Job, step: Step, changes: Mapping[str, Any]) 
     """Keeps a step's result, so that a later leg skips it."""
     done = [*job.done, step] if step not in job.done else job.done
     return world.jobs.update(job, {**changes, "done": done}, expect=RUNNING)
+
+
+def error_message(cause: str) -> str:
+    """The message in a Step Functions error's cause, which for a function is JSON; empty when there is none."""
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return ""
+    return str(document.get("errorMessage") or "") if isinstance(document, dict) else ""
 
 
 def error_info(error: EntrepotError, step: str, chunk: str = "") -> ErrorInfo:
