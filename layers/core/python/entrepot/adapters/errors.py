@@ -148,10 +148,7 @@ def _refused(error: Exception, what: str) -> EntrepotError:
         "request_id": meta.get("RequestId", ""),
     }
     kind, hint = _kind(code, status if isinstance(status, int) else 0)
-    # What a service says of a fault of its own is about itself (a full disk), never about the caller's data.
-    told = str(response.get("Error", {}).get("Message", "")) if facts["status"] == _SERVER_FAULT else ""
-    reason = f"{code or status} ({told[:200].rstrip('.')})" if told else f"{code or status}"
-    return kind(f"AWS refused while {what}: {reason}.", hint=hint, **facts)
+    return kind(f"AWS refused while {what}: {code or status}.", hint=hint, **facts)
 
 
 def _kind(code: str, status: int) -> tuple[type[EntrepotError], str]:
