@@ -159,7 +159,7 @@ def _print_ready(cloud: LocalCloud, token: Path, seconds: float) -> None:
     console.print()
     console.print("  Try:", highlight=False)
     for command in (
-        "entrepot import samples/incidents.csv --yes",
+        "entrepot sample incidents.csv && entrepot import incidents.csv --yes",
         f'curl -H "Authorization: Bearer $(cat {shown})" {cloud.api_url}/jobs',
         f"psql '{cloud.dsn}' -c 'select job_id, status from entrepot.receipt'",
     ):

@@ -49,6 +49,17 @@ def test_what_is_no_text_is_named(data: bytes, reason: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("delimiter", "cell"),
+    [(",", "x " * 50), (",", " ".join(["name"] * 200)), (";", ", ".join(["name"] * 200)), ("\t", "a, b, c: d")],
+)
+def test_orderly_words_within_cells_do_not_pass_for_columns(delimiter: str, cell: str) -> None:
+    lines = [f"id{delimiter}name", *(f"{n}{delimiter}{cell}" for n in range(300))]
+    found = detect("\n".join(lines).encode())
+    assert (found.dialect.delimiter, found.dialect.header_rows, found.dialect.skip_rows) == (delimiter, 1, 0)
+    assert found.columns == ["id", "name"]
+
+
+@pytest.mark.parametrize(
     ("encoding", "bom", "found"),
     [
         ("utf-8", b"", "utf-8"),

@@ -54,6 +54,8 @@ class Guess:
     rows: int = 0
     odd: int = 0
     """Records with a stray or misplaced quote."""
+    first: bool = True
+    """Whether the first record has the width of the others."""
 
 
 def find_dialect(
@@ -78,9 +80,17 @@ def find_dialect(
     if delimiter is None:
         found = [g for g in found if _plausible(g, single)]
     found.sort(key=lambda g: -g.score)
+    if found and not found[0].first:
+        # Cells of many like words can be more orderly than the columns that they stand in: a dialect
+        # that fits every record goes before one that takes the first for a preamble.
+        found.sort(key=lambda g: not _fits_all(g))
     if not found:
         return single, []
     return _unquoted_where_quotes_are_text(sample, found), found
+
+
+def _fits_all(guess: Guess) -> bool:
+    return guess.consistency == 1 and guess.rows > 2 and not guess.odd and guess.dialect.delimiter not in _WEAK
 
 
 def _plausible(guess: Guess, single: Guess) -> bool:
@@ -185,7 +195,8 @@ def _score(part: bytes, dialect: Dialect, *, whole: bool, hint: str) -> Guess:
     # Wider rows are less likely by chance; the gain flattens quickly.
     shape = (width - 1) / width + 0.02 * min(width, 10)
     score = worth * consistency**2 * shape * (0.05 + tidy)
-    return Guess(dialect, score, width, consistency, tidy, len(rows), len(rows) - len(good))
+    odd = len(rows) - len(good)
+    return Guess(dialect, score, width, consistency, tidy, len(rows), odd, len(rows[0][1]) == width)
 
 
 def _tidy(cell: bytes) -> float:
