@@ -5,6 +5,7 @@ Buckets and their configuration stay moto's; `ObjectApi.handles` says which requ
 
 from __future__ import annotations
 
+import errno
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -85,7 +86,9 @@ class ObjectApi:
             if isinstance(problem, ConnectionError | TimeoutError):
                 raise
             message = f"The object store cannot write or read: {problem.strerror}"
-            answer = failure_answer(S3Error("InternalError", message, 500), path)
+            # AWS has no full disk, so its code is ours to choose: a code is told to people, a message is not.
+            full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+            answer = failure_answer(S3Error("NoSpaceLeftOnDevice" if full else "InternalError", message, 500), path)
         return self._send(answer, start_response)
 
     @staticmethod

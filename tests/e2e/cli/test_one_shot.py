@@ -116,25 +116,36 @@ def seen(process: subprocess.Popen[str], words: str, patience: float = 90.0) -> 
 @pytest.mark.parametrize("name", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_in_the_middle(served_apart: Shell, database: str, name: signal.Signals) -> None:
     """Nothing is published, no process stays, and the same command then completes."""
+    for attempt in range(3):
+        # A signal that comes once publish has begun comes too late: that import is whole, and another is made.
+        if _interrupted(served_apart, database, name, f"towns{attempt}"):
+            return
+    pytest.fail("no signal came in time")
+
+
+def _interrupted(shell: Shell, database: str, name: signal.Signals, table: str) -> bool:
     rows = "".join(f"{n},{'name-' * 4}{n}\n" for n in range(800_000))
-    file = served_apart.file("towns.csv", "id,name\n" + rows)
-    agreed = served_apart.file("towns.yaml", f"name: towns\nkey: [id]\n{FIELDS}")
+    file = shell.file(f"{table}.csv", "id,name\n" + rows)
+    agreed = shell.file(f"{table}.yaml", f"name: {table}\nkey: [id]\n{FIELDS}")
     command = ("import", file, "--contract", agreed, "--dsn", database)
-    process = served_apart.start(*command)
+    process = shell.start(*command)
     seen(process, "checking and loading")
     # As a terminal does: to the whole group at once.
     os.killpg(process.pid, name)
     stdout, stderr = process.communicate(timeout=90)
+    assert "Traceback" not in stderr
+    assert left_over(shell.folder) == []
+    exists = ask(database, f"select to_regclass('public.{table}')") is not None
+    if process.returncode == 0:
+        assert ask(database, f"select count(*) from {table}") == 800_000
+        return False
     assert process.returncode == 130, (stdout, stderr)
     assert "Interrupted" in stderr
-    assert "Traceback" not in stderr
-    assert left_over(served_apart.folder) == []
-    assert (
-        ask(database, "select to_regclass('public.towns')") is None or ask(database, "select count(*) from towns") == 0
-    )
-    done = served_apart(*command, "--json")
+    assert not exists or ask(database, f"select count(*) from {table}") == 0
+    done = shell(*command, "--json")
     assert done.code == 0, done.stderr
-    assert ask(database, "select count(*) from towns") == 800_000
+    assert ask(database, f"select count(*) from {table}") == 800_000
+    return True
 
 
 def test_two_commands_at_once_take_turns(shell: Shell) -> None:

@@ -16,7 +16,7 @@ from entrepot.validate.catalogue import finding
 from entrepot.workflow.accounts import accounts
 from entrepot.workflow.chunks import read_chunk, read_chunks, write_chunks
 from entrepot.workflow.inputs import detection_of, input_of
-from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
+from entrepot.workflow.life import answer, end, enter, error_info, error_message, finish_step, is_over
 from entrepot.workflow.quarantine import decoded, write_quarantine
 from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
@@ -117,7 +117,7 @@ def _chunk_error(failed: list[ChunkRecord], short: list[Chunk]) -> ErrorInfo:
     first = failed[0].id if failed else short[0].id
     many = len(failed or short)
     names = ", ".join(r.id for r in failed[:10]) or ", ".join(c.id for c in short[:10])
-    reason = failed[0].error if failed else "it did not stay in staging"
+    reason = _reason(failed[0]) if failed else "it did not stay in staging"
     by_id = {c.id: c for c in short}
     return ErrorInfo(
         code="chunk_failed",
@@ -127,6 +127,12 @@ def _chunk_error(failed: list[ChunkRecord], short: list[Chunk]) -> ErrorInfo:
         chunk=first,
         facts={"chunks": [r.id for r in failed[:100]], "first_row": by_id[first].first_row if first in by_id else 0},
     )
+
+
+def _reason(record: ChunkRecord) -> str:
+    """Why a chunk failed for good, in the words of the error that its step ended with."""
+    told = error_message(record.cause)
+    return f"{record.error}: {told[:300].rstrip('.')}" if told else record.error
 
 
 def _explain(world: World, job: Job, spec: LoadSpec, chunks: dict[str, Chunk], deadline: Deadline) -> bool:

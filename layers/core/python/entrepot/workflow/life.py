@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
@@ -61,6 +62,15 @@ def question(world: World, what: Literal["mapping", "contract", "plan"], detail:
         deadline=deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
         detail=dict(detail),
     )
+
+
+def error_message(cause: str) -> str:
+    """The message in a Step Functions error's cause, which for a function is JSON; empty when there is none."""
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return ""
+    return str(document.get("errorMessage") or "") if isinstance(document, dict) else ""
 
 
 def error_info(error: EntrepotError, step: str, chunk: str = "") -> ErrorInfo:

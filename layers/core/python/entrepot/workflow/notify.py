@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from entrepot.errors import NotFoundError
 from entrepot.model.job import RUNNING, ErrorInfo, Job, JobState
 from entrepot.model.steps import StepInput, StepOutput
-from entrepot.workflow.life import answer, end
+from entrepot.workflow.life import answer, end, error_message
 from entrepot.workflow.world import World
 
 DETAIL_TYPES = {
@@ -112,11 +112,7 @@ def result(job: Job) -> dict[str, Any]:
 def _failure(error: dict[str, Any]) -> ErrorInfo:
     """The error as Step Functions passes it: a name, and a cause that is mostly JSON."""
     name = str(error.get("Error", "unknown"))
-    try:
-        cause = json.loads(error.get("Cause", "{}"))
-    except ValueError:
-        cause = {}
-    message = str(cause.get("errorMessage") or f"A step ended with {name}.") if isinstance(cause, dict) else name
+    message = error_message(str(error.get("Cause", ""))) or f"A step ended with {name}."
     return ErrorInfo(
         code="step_failed",
         message=message[:1000],
