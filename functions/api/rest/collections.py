@@ -185,7 +185,12 @@ def list_objects(
         303: {"description": "The Location is a link for five minutes."},
         **{
             code: {"description": text, "content": {"application/json": {"model": ErrorAnswer}}}
-            for code, text in ((401, "No valid token."), (403, "The role does not allow this."), (404, "No such file."))
+            for code, text in (
+                (401, "There is no valid token."),
+                (403, "The role does not allow this."),
+                (404, "This tenant has no such thing."),
+                (503, "A passing fault: try again."),
+            )
         },
     },
 )

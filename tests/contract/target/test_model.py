@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +39,11 @@ modes = st.sampled_from(
 )
 operations = st.lists(st.tuples(keys, values, st.sampled_from("IUD")), max_size=8)
 
+COUNTED = (
+    "inserted", "updated", "unchanged", "deleted", "removed", "duplicate", "collapsed", "filtered", "quarantined",
+)  # fmt: skip
+"""The receipt's counts that a row of a file, or a row that it lacks, can have."""
+
 
 @dataclass
 class Held:
@@ -53,6 +57,7 @@ class Held:
 class Done:
     """What a job of the model did."""
 
+    spec: LoadSpec
     inserted: list[int] = field(default_factory=list)
     before: dict[int, Held] = field(default_factory=dict)
     """Key → the row that was updated or taken away."""
@@ -71,39 +76,35 @@ class Effect:
 def effect(mode: Mode, table: dict[int, Held], rows: list[tuple[int, Row, str]]) -> Effect:
     """What a file does to a table, said as plainly as possible."""
     last = {key: (values, word) for key, values, word in rows}
-    repeated = len(rows) - len(last)
-    counts = dict.fromkeys(
-        ("inserted", "updated", "unchanged", "deleted", "removed", "duplicate", "collapsed", "filtered", "quarantined"),
-        0,
-    )
-    counts["collapsed" if mode is Mode.FEED else "duplicate"] = repeated
+    counts = dict.fromkeys(COUNTED, 0)
+    counts["collapsed" if mode is Mode.FEED else "duplicate"] = len(rows) - len(last)
     writes: dict[int, Row | None] = {}
     for key, (new, word) in last.items():
         old = table.get(key)
-        if mode is Mode.DELETE_MISSING:
-            counts["filtered"] += 1
-        elif mode is Mode.APPEND and old is not None:
-            counts["quarantined"] += 1
-        elif mode is Mode.FEED and word == "D":
-            counts["deleted" if old else "filtered"] += 1
-            if old:
-                writes[key] = None
-        elif old is None:
-            counts["filtered" if mode is Mode.UPDATE_ONLY else "inserted"] += 1
-            if mode is not Mode.UPDATE_ONLY:
-                writes[key] = new
-        elif mode is Mode.INSERT_ONLY:
-            counts["filtered"] += 1
-        elif old.values == new:
-            counts["unchanged"] += 1
-        else:
-            counts["updated"] += 1
-            writes[key] = new
+        what = fate(mode, old.values if old else None, new, word)
+        counts[what] += 1
+        if what in {"inserted", "updated", "deleted"}:
+            writes[key] = None if what == "deleted" else new
     if mode in {Mode.REPLACE, Mode.DELETE_MISSING}:
-        for key in table.keys() - last.keys():
-            writes[key] = None
-            counts["removed"] += 1
+        gone = table.keys() - last.keys()
+        writes |= dict.fromkeys(gone)
+        counts["removed"] = len(gone)
     return Effect(writes, counts)
+
+
+def fate(mode: Mode, old: Row | None, new: Row, word: str) -> str:
+    """What becomes of one row of a file, by its count in the receipt."""
+    if mode is Mode.DELETE_MISSING:
+        return "filtered"
+    if mode is Mode.FEED and word == "D":
+        return "deleted" if old else "filtered"
+    if old is None:
+        return "filtered" if mode is Mode.UPDATE_ONLY else "inserted"
+    if mode is Mode.APPEND:
+        return "quarantined"
+    if mode is Mode.INSERT_ONLY:
+        return "filtered"
+    return "unchanged" if old == new else "updated"
 
 
 class Sequences(RuleBasedStateMachine):
@@ -158,14 +159,18 @@ class Sequences(RuleBasedStateMachine):
         spec, plan_hash, expected, then = self.waiting
         self.waiting = None
         rows = self._touched_rows(spec, then)
+        stale: set[int] | None = None
+        receipt = None
         try:
             receipt = self.target.start_publish(spec, a_draft(spec), seconds=30, plan_hash=plan_hash)
-        except PlanStaleError as stale:
+        except PlanStaleError as error:
+            stale = {int(r["id"]) for r in error.rows}
+        if stale is None:
+            assert not rows & expected.writes.keys(), "a row of the plan had changed"
+            self._note(spec, expected, receipt)
+        else:
             assert rows, "nothing that the plan looks at has changed"
-            assert {int(r["id"]) for r in stale.rows} <= rows
-            return
-        assert not rows & expected.writes.keys(), "a row of the plan had changed"
-        self._note(spec.job_id, expected, receipt)
+            assert stale <= rows
 
     def _touched_rows(self, spec: LoadSpec, then: dict[int, Held]) -> set[int]:
         """Keys whose planned action or old row is another now."""
@@ -209,11 +214,28 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def publishes_again(self, data: st.DataObject) -> None:
-        """A step that is repeated finds the receipt and does nothing."""
+        """A step that is repeated finds the receipt and does nothing; the same file again changes what it must."""
         job = data.draw(st.sampled_from(list(self.jobs)))
-        receipt = self.target.receipt("main", job)
-        assert receipt is not None
-        assert receipt.status == "published"
+        spec = self.jobs[job].spec
+        before = self.target.receipt("main", job)
+        assert before is not None
+        again = self.target.start_publish(spec, a_draft(spec), seconds=30)
+        assert again is not None
+        assert (again.inserted, again.updated) == (before.inserted, before.updated)
+
+    @rule(mode=modes.filter(lambda m: m is not Mode.FEED), rows=files)
+    def cancels(self, mode: Mode, rows: list[tuple[int, Row]]) -> None:
+        """A job that is given up before publish leaves neither rows nor staging."""
+        spec = self._staged(mode, [(key, values, "") for key, values in rows])
+        self.target.drop_staging("main", spec.job_id)
+        assert self.target.receipt("main", spec.job_id) is None
+
+    @precondition(lambda self: self.waiting is not None)
+    @rule()
+    def gives_the_plan_up(self) -> None:
+        assert self.waiting is not None
+        self.target.drop_staging("main", self.waiting[0].job_id)
+        self.waiting = None
 
     # How it is done ----------------------------------------------------------------------------
 
@@ -236,16 +258,17 @@ class Sequences(RuleBasedStateMachine):
         try:
             receipt = self.target.start_publish(spec, a_draft(spec), seconds=30)
         except HeldError:
-            assert expected.counts["quarantined"] and expected.counts["removed"]
+            assert expected.counts["quarantined"]
+            assert expected.counts["removed"]
             return
-        self._note(spec.job_id, expected, receipt)
+        self._note(spec, expected, receipt)
         self.target.drop_staging("main", spec.job_id)
 
-    def _note(self, job: str, expected: Effect, receipt: Receipt | None) -> None:
+    def _note(self, spec: LoadSpec, expected: Effect, receipt: Receipt | None) -> None:
         assert receipt is not None
         receipt.check()
         assert {k: getattr(receipt, k) for k in expected.counts} == expected.counts
-        done = Done(counts=expected.counts)
+        job, done = spec.job_id, Done(spec, counts=expected.counts)
         for key, new in expected.writes.items():
             old = self.table.get(key)
             if old is None:
@@ -309,8 +332,8 @@ def _take_back(job: str, done: Done, table: dict[int, Held], counts: dict[str, i
 
 
 @pytest.fixture
-def machine(target: PostgresTarget, db: psycopg.Connection) -> Iterator[type[Sequences]]:
-    yield type("Machine", (Sequences,), {"target": target, "db": db})
+def machine(target: PostgresTarget, db: psycopg.Connection) -> type[Sequences]:
+    return type("Machine", (Sequences,), {"target": target, "db": db})
 
 
 @pytest.mark.timeout(3600)

@@ -115,6 +115,7 @@ class Collecting:
             raise ForbiddenError(
                 f"The role {caller.role.value} may not read files: they may hold personal values.",
                 hint="A steward or engineer may.",
+                role=caller.role.value,
             )
         found = self.head(caller, name, commit)
         entry = self._collections.entries(caller.tenant, name, found.id).get(path)
