@@ -57,8 +57,13 @@ class Grants:
                 ["s3:GetObject", "s3:GetObjectVersion"],
                 [self._names.bucket_arn(bucket, "*") for bucket in buckets],
             ),
-            allow(["s3:ListBucket", "s3:ListBucketVersions"], [self._names.bucket_arn(bucket) for bucket in buckets]),
+            allow(["s3:ListBucket"], [self._names.bucket_arn(bucket) for bucket in buckets]),
         ]
+
+    def list_drops(self) -> list[iam.PolicyStatement]:
+        """Lists what lies below a prefix, each object at the version that it has."""
+        buckets = [self._names.inbox, *self._settings.source_buckets]
+        return [allow(["s3:ListBucketVersions"], [self._names.bucket_arn(bucket) for bucket in buckets])]
 
     def read_work(self) -> list[iam.PolicyStatement]:
         """Reads work files of jobs."""
