@@ -10,6 +10,7 @@ from cli import output, progress
 from cli.failure import Code, Failure
 
 if TYPE_CHECKING:
+    from cli.given import Item, Several
     from cli.service import Session
     from entrepot_client import Job, StoredContract
 
@@ -24,6 +25,7 @@ class Request:
     Attributes:
         file: The local file; None when the source is a URI.
         source: The source as a URI, when it is one.
+        several: The sources, when they are many.
         contract: Name of a contract, or path of its YAML; None to find or infer one.
         mode: How rows change the target.
         table: Target table, ``schema.table``.
@@ -34,6 +36,7 @@ class Request:
 
     file: Path | None
     source: str = ""
+    several: Several | None = None
     contract: str | None = None
     template: str | None = None
     mode: str | None = None
@@ -44,7 +47,9 @@ class Request:
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """The file's name, or what several are called together."""
+        if self.several is not None:
+            return self.several.name
         return self.file.name if self.file else self.source.rsplit("/", 1)[-1]
 
     @property
@@ -57,8 +62,9 @@ class Request:
 class Outcome:
     """A job at rest, and whether the same delivery had come to rest before."""
 
-    job: Job
+    job: Job | None
     again: bool = False
+    """Without a job: nothing was new."""
 
 
 class Importer:
@@ -83,8 +89,10 @@ class Importer:
         """
         name = self._contract()
         job, again = self._deliver(name)
+        if job is None:
+            return Outcome(None)
         self.job = job = progress.follow(self._client, job)
-        if job.state == "awaiting_approval" and self._approved(job):
+        if job.state == "awaiting_approval" and job.question != "plan" and self._approved(job):
             self.job = job = progress.follow(self._client, job.refresh())
         if job.state == "awaiting_mapping" and (mapping := _ask_mapping(job)):
             self.job = job = progress.follow(self._client, self._client.jobs.confirm(job.id, mapping))
@@ -174,19 +182,50 @@ class Importer:
 
     # -- the delivery
 
-    def _deliver(self, contract: str) -> tuple[Job, bool]:
-        """Hands the file over; the job, and whether the same delivery had come to rest before."""
+    def _deliver(self, contract: str) -> tuple[Job | None, bool]:
+        """Hands the file over; the job, if there is anything new, and whether it had come to rest before."""
         options = dict(self._request.options)
         if self._request.mode:
             options["mode"] = self._request.mode
-        self.job = job = self._send(contract, options)
+        several = self._request.several
+        self.job = job = self._send_all(several, contract, options) if several else self._send(contract, options)
+        if job is None:
+            return None, False
         before = job.completed
         if job.state == "failed":
             return self._client.jobs.resume(job.id), False
         if before and job.state in UNPUBLISHED and self._request.file is not None:
             # An upload is a delivery of its own, unlike --force still compared with what was published.
             return self._upload(self._request.file, contract, options), False
+        if before and job.state in UNPUBLISHED and several is not None and several.is_local:
+            return self._upload_all(several, contract, options), False
         return job, before
+
+    def _send_all(self, several: Several, contract: str, options: dict[str, Any]) -> Job | None:
+        """Hands several sources over: by where they lie, when the service can read them there."""
+        imports, template = self._client.imports, self._request.template
+        readable = [i.path is None or self._session.reads(i.path) for i in several.items]
+        if options.get("incremental"):
+            if len(several.items) != 1 or not all(readable):
+                msg = "--incremental takes one folder or prefix that the service can read."
+                raise Failure(msg, hint="Name s3://bucket/prefix/, or a folder below one of the service's roots.")
+            return imports.new_in(_uri(several.items[0]), contract=contract, template=template, options=options)
+        if not all(readable):
+            return self._upload_all(several, contract, options)
+        uris = [_uri(i) for i in several.items]
+        return imports.from_sources(uris, contract=contract, template=template, options=options)
+
+    def _upload_all(self, several: Several, contract: str, options: dict[str, Any]) -> Job:
+        imports, template = self._client.imports, self._request.template
+        sources: list[dict[str, str]] = []
+        for item in several.items:
+            if item.path is None:
+                sources.append({"uri": item.uri})
+            for file, name in item.files():
+                with progress.sending(name) as report:
+                    held = imports.hold(file, contract=contract, on_bytes=report)
+                sources.append({"upload": held, "name": name})
+        return imports.from_sources(sources, contract=contract, template=template, options=options)
 
     def _send(self, contract: str, options: dict[str, Any]) -> Job:
         from entrepot_client import TooLargeError
@@ -223,9 +262,15 @@ class Importer:
             draft.pop("version", None)
             stored = self._client.contracts.put(draft)
             self._make_current(stored)
-        if job.refresh().state == "awaiting_approval":
+        if job.refresh().state == "awaiting_approval" and job.question != "plan":
             self._client.jobs.approve(job.id)
         return True
+
+
+def _uri(item: Item) -> str:
+    if item.path is None:
+        return item.uri
+    return item.path.as_uri() + ("/" if item.is_folder else "")
 
 
 def _inner(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -281,13 +326,22 @@ def interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask(draft: dict[str, Any]) -> bool:
-    """Asks once; on no terminal, nobody can answer."""
+def confirmed(question: str, *, default: bool = False) -> bool:
+    """Asks once; on no terminal, nobody can answer.
+
+    Args:
+        question: As rich's markup.
+        default: What an empty answer means.
+    """
     if not interactive():
         return False
     from rich.prompt import Confirm
 
-    return Confirm.ask(f"Import by it as [bold]{output.clean(draft['name'])}[/]?", console=output.notes(), default=True)
+    return Confirm.ask(question, console=output.notes(), default=default)
+
+
+def _ask(draft: dict[str, Any]) -> bool:
+    return confirmed(f"Import by it as [bold]{output.clean(draft['name'])}[/]?", default=True)
 
 
 def _ask_mapping(job: Job) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from cli import failure
 from cli.commands import (
+    collections,
     contracts,
     convert,
     database,
@@ -18,11 +19,13 @@ from cli.commands import (
     imports,
     inspect,
     jobs,
+    plans,
     rows,
     sample,
     schedules,
     templates,
     token,
+    undo,
     up,
 )
 
@@ -77,12 +80,16 @@ app.command("import")(imports.import_)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.command("rows")(rows.rows)
+app.command("undo")(undo.undo)
 app.command("token")(token.token)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.add_typer(contracts.app, name="contracts")
+jobs.app.command("plan")(plans.plan)
+jobs.app.command("publish")(plans.publish)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(collections.app, name="collections")
 app.add_typer(templates.app, name="templates")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(database.app, name="db")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as made
 from typing import TYPE_CHECKING, Any
 
-from cli import output
+from cli import output, plans, receipts
 from cli.failure import Code
 from cli.output import clean, count
 
@@ -22,21 +22,6 @@ EXAMPLES = 3
 
 SAMPLE_ROWS = 200
 """Refused rows fetched to find examples in: one page."""
-
-TELLING = 1_000_000
-"""Bytes from which a rate tells something."""
-
-COUNTS = (
-    ("inserted", "green"),
-    ("updated", "green"),
-    ("unchanged", ""),
-    ("deleted", "yellow"),
-    ("accepted", ""),
-    ("duplicate", "yellow"),
-    ("filtered", "yellow"),
-    ("quarantined", "red"),
-)
-ALWAYS = {"inserted", "updated", "unchanged", "quarantined"}
 
 
 def exit_code(job: Job, *, fail_on_quarantine: bool = False) -> Code:
@@ -53,6 +38,20 @@ def exit_code(job: Job, *, fail_on_quarantine: bool = False) -> Code:
     if job.awaiting:
         return Code.AWAITING
     return Code.FAILED if job.state == "failed" else Code.REFUSED
+
+
+def nothing_new(name: str, *, as_json: bool) -> Code:
+    """Says that an incremental import found nothing new.
+
+    Args:
+        name: What was looked into.
+        as_json: Whether stdout takes a document.
+    """
+    if as_json:
+        output.document({"state": "nothing_new", "nothing_new": True, "source": name, "exit_code": int(Code.DONE)})
+    else:
+        output.results().print(f"[bold]{clean(name)}[/]: nothing new since the last import")
+    return Code.DONE
 
 
 @dataclass
@@ -113,6 +112,7 @@ def as_document(job: Job, findings: Iterable[Group], code: Code, *, again: bool 
         "exit_code": int(code),
         "error": job.data.get("error"),
         "awaiting": job.data.get("awaiting"),
+        "plan": job.data.get("plan"),
         "findings": [vars(group) for group in findings],
         "receipt": receipt or None,
         "job": job.data,
@@ -126,7 +126,9 @@ def repeated(job: Job, receipt: dict[str, Any]) -> dict[str, Any]:
         job: The job that published the same delivery earlier.
         receipt: Its receipt.
     """
-    nothing = dict.fromkeys(("read", "expanded", "collapsed", "removed", "closed", *(name for name, _ in COUNTS)), 0)
+    nothing = dict.fromkeys(
+        ("read", "expanded", "collapsed", "removed", "closed", *(name for name, _ in receipts.COUNTS)), 0
+    )
     return {**receipt, **nothing, "filtered_by": {}, "seconds": 0.0, "status": "already_published", "parent": job.id}
 
 
@@ -142,14 +144,13 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
     console = output.results()
     console.print(_headline(job, again=again))
     if job.data.get("receipt"):
-        console.print(receipt_table(job.data["receipt"]))
+        receipts.show(job.data["receipt"])
     again_of = (job.data.get("receipt") or {}).get("parent")
     if job.state == "already_published" and again_of:
         console.print(f"[dim]It was published by job {clean(again_of)}.[/]")
-    if (error := job.error) and not job.published:
-        console.print(f"[red]{clean(error.get('message', ''))}[/]", soft_wrap=True)
-        if error.get("hint"):
-            console.print(f"  [cyan]→[/] {clean(error['hint'])}", soft_wrap=True)
+    if job.question == "plan" and job.plan is not None:
+        plans.show(job, job.plan)
+    _why(job)
     for line in question(job):
         console.print(f"[magenta]{clean(line)}[/]", soft_wrap=True)
     for doubt in job.data.get("doubts") or []:
@@ -159,6 +160,17 @@ def show(session: Session, job: Job, *, findings: list[Group] | None = None, aga
         console.print(findings_table(found))
     for line in next_steps(session, job, refused=bool(found)):
         console.print(f"  [cyan]→[/] {line}", soft_wrap=True)
+
+
+def _why(job: Job) -> None:
+    """Says why a job did not publish, or waits again."""
+    error = job.error
+    if not error or job.published:
+        return
+    console = output.results()
+    console.print(f"[red]{clean(error.get('message', ''))}[/]", soft_wrap=True)
+    if error.get("hint"):
+        console.print(f"  [cyan]→[/] {clean(error['hint'])}", soft_wrap=True)
 
 
 def question(job: Job) -> Iterable[str]:
@@ -204,39 +216,6 @@ def _headline(job: Job, *, again: bool) -> str:
     return line
 
 
-def receipt_table(receipt: dict[str, Any]) -> Table:
-    """A receipt as a table.
-
-    Args:
-        receipt: As the service gives it.
-    """
-    from rich import box
-    from rich.table import Table
-
-    grid = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-    grid.add_column(style="dim")
-    grid.add_column(justify="right", overflow="fold")
-    written = receipt.get("status") in {"published", "undone"}
-    grid.add_row("read", count(int(receipt.get("read") or 0)))
-    for name, style in COUNTS:
-        number = int(receipt.get(name) or 0)
-        if number or (name in ALWAYS and written):
-            grid.add_row(f"  {name}", f"[{style}]{count(number)}[/]" if style and number else count(number))
-    for name in ("removed", "closed"):
-        if receipt.get(name):
-            grid.add_row(f"{name} from the target", f"[yellow]{count(int(receipt[name]))}[/]")
-    for name in ("target", "mode"):
-        if receipt.get(name):
-            grid.add_row(name, clean(receipt[name]))
-    size, seconds = int(receipt.get("bytes") or 0), float(receipt.get("seconds") or 0)
-    if size:
-        grid.add_row("size", output.size(size))
-    if seconds:
-        rate = f" ({output.size(size / seconds)}/s)" if size > TELLING else ""
-        grid.add_row("time", f"{output.duration(seconds)}{rate}")
-    return grid
-
-
 def findings_table(found: list[Group]) -> Table:
     """Findings, most frequent first, each with its first rows.
 
@@ -274,7 +253,11 @@ def next_steps(session: Session, job: Job, *, refused: bool) -> Iterable[str]:
         yield f"see the rows: [bold]entrepot rows {contract}{where}[/]"
     if refused:
         yield f"refused rows as a file: [bold]entrepot jobs refused {job.id} --out refused.csv{where}[/]"
-    if job.state == "awaiting_approval":
+    if job.question == "plan":
+        yield f"look at its rows: [bold]entrepot jobs plan {job.id}{where}[/]"
+        yield f"publish exactly this: [bold]entrepot jobs publish {job.id}{where}[/]"
+        yield f"turn it down: [bold]entrepot jobs reject {job.id}{where}[/]"
+    elif job.state == "awaiting_approval":
         yield f"look at the draft: [bold]entrepot contracts show {contract}{where}[/]"
         yield f"approve it for this file and every later one: [bold]entrepot jobs approve {job.id}{where}[/]"
     if job.state == "awaiting_mapping":

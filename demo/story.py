@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 import samples
-from cli import output, report
+from cli import output, receipts, report
 from demo.checks import Checks
 from demo.desk import Desk
 from entrepot_client import Job
@@ -110,7 +110,7 @@ class Story:
     def _receipt(self, job: Job) -> None:
         self.out.print(f"job [dim]{job.id}[/] {output.state_text(job.state)}")
         if job.data.get("receipt"):
-            self.out.print(report.receipt_table(job.data["receipt"]))
+            self.out.print(receipts.table(job.data["receipt"]))
         if not job.published:
             message = output.clean((job.error or {}).get("message", ""))
             self.checks.that(f"job {job.id} is published", holds=False, detail=f"{job.state}: {message}")

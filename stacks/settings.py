@@ -249,6 +249,8 @@ class Settings(_Group):
     """Whether staging tables skip the write-ahead log: faster, emptied by a crash, then loaded again."""
     staging_keep_hours: int = Field(default=24, ge=1, le=720)
     """How long a failed job's staging is kept for a resume, in hours."""
+    undo_days: int = Field(default=7, ge=1, le=365)
+    """How long a publish can be taken back, in days: old values, staging and backups are kept so long."""
     await_days: int = Field(default=7, ge=1, le=90)
     """How long a job waits for a person before it expires, in days."""
     leg_hours: int = Field(default=24, ge=1, le=720)

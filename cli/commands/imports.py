@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +23,21 @@ def _mode(value: str | None) -> str | None:
     return value
 
 
+def _condition(value: str) -> str:
+    if value and value != "empty" and not re.fullmatch("unchanged(:.{1,128})?", value):
+        msg = f"{value!r} is neither empty nor unchanged nor unchanged:JOB"
+        raise typer.BadParameter(msg)
+    return value
+
+
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A file, or a URI that the service may read.")],
+    file: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…",
+            help="A file, or a URI that the service may read; several, folders and patterns make one import.",
+        ),
+    ],
     *,
     contract: Annotated[
         str | None,
@@ -55,6 +69,39 @@ def import_(
         bool, typer.Option("--fail-on-quarantine", help="Refuse the whole file when a row of it is refused (exit 1).")
     ] = False,
     message: Annotated[str, typer.Option("--message", "-m", help="A note kept with the receipt.")] = "",
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="KEY=VALUE", help="Kept with the receipt; repeat it.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Stop before publish with the exact plan (exit 4); `jobs publish` goes on.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --plan: the plan waits.")] = False,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="FIELD=VALUE",
+            help="Only rows with this value (or in a range like [0, 100)) are compared and removed; repeat it.",
+        ),
+    ] = None,
+    only_if: Annotated[
+        str,
+        typer.Option("--only-if", callback=_condition, metavar="empty|unchanged[:JOB]", help="Else it is refused."),
+    ] = "",
+    priority: Annotated[
+        int | None, typer.Option("--priority", min=0, max=9, help="9 goes first when jobs wait (default 5).")
+    ] = None,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Of one folder or prefix, only what is new since the last import.")
+    ] = False,
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            "--merge",
+            metavar="A,B",
+            help="Rows of one key become one: per field the first value by these files' order (names, or places).",
+        ),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", help="The character between cells, when it is not found by itself.")
     ] = None,
@@ -66,37 +113,52 @@ def import_(
     dsn: options.Dsn = None,
     as_json: options.Json = False,
 ) -> None:
-    """Import FILE into PostgreSQL: every row exactly once, every refusal explained."""
-    from cli import inference
+    """Import FILE (or several as one) into PostgreSQL: every row exactly once, every refusal explained."""
+    from cli import given, inference, output, pairs
     from cli.importing import Request
 
+    if dry_run:
+        output.notes().print("[dim]A dry run is a plan: it waits, and `entrepot jobs publish` goes on with it.[/]")
     extra = {
         "force": force,
         "fail_on_quarantine": fail_on_quarantine,
         "message": message,
+        "metadata": pairs.texts(meta or [], "--meta"),
+        "plan": plan or dry_run,
+        "slice": pairs.tests(slice_ or []),
+        "only_if": only_if,
+        "incremental": incremental,
+        "merge": _merge(merge),
         "delimiter": "\t" if delimiter == "\\t" else delimiter,
         "encoding": encoding,
     }
-    is_uri = "://" in file
+    items = given.look(file)
+    alone = items[0] if len(items) == 1 and not items[0].is_folder and not incremental else None
     request = Request(
-        file=None if is_uri else _file(Path(file)),
-        source=file if is_uri else "",
+        file=alone.path if alone else None,
+        source=alone.uri if alone else "",
+        several=None if alone else given.Several(items),
         contract=contract,
         template=template,
         mode=mode,
         table=table,
         key=inference.key_fields(key),
         yes=yes,
-        options={k: v for k, v in extra.items() if v},
+        options={k: v for k, v in extra.items() if v} | ({} if priority is None else {"priority": priority}),
     )
     _check_contract(contract)
     raise typer.Exit(_run(request, service, state, dsn, as_json=as_json, fail_on_quarantine=fail_on_quarantine))
 
 
-def _file(path: Path) -> Path:
-    from cli import paths
-
-    return paths.readable(path)
+def _merge(text: str | None) -> dict[str, Any] | None:
+    """Names of files, or their places from 1, first the one whose values come first."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        msg = "--merge names no file"
+        raise typer.BadParameter(msg)
+    return {"precedence": [int(word) if word.isdecimal() else word for word in words]}
 
 
 def _check_contract(contract: str | None) -> None:
@@ -122,13 +184,15 @@ def _run(
     from cli.importing import Importer, interrupted
     from cli.service import session
 
-    roots = [request.file.parent] if request.file else []
+    roots = [request.file.parent] if request.file else request.several.roots if request.several else []
     with interrupt.sigterm_too(), session(service, state, dsn, roots=roots) as opened:
         importer = Importer(opened, request)
         try:
             outcome = importer.run()
         except KeyboardInterrupt:
             raise interrupted(opened, importer.job, request) from None
+        if outcome.job is None:
+            return report.nothing_new(request.name, as_json=as_json)
         job = outcome.job
         code = report.exit_code(job, fail_on_quarantine=fail_on_quarantine)
         findings = report.groups(opened.client, job.id)

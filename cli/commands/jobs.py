@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import acting, options
 
 if TYPE_CHECKING:
-    from cli.service import Session
     from entrepot_client import Job
 
 app = typer.Typer(help="Runs of imports: look, wait, answer.", no_args_is_help=True)
@@ -60,7 +58,7 @@ def show(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        found = _find(opened, job)
+        found = acting.find(opened, job)
         if as_json:
             output.document(found.data)
         else:
@@ -80,7 +78,9 @@ def watch(
     as_json: options.Json = False,
 ) -> None:
     """Watch a job until it rests. Exits as `import` does."""
-    _acting(job, lambda _opened, found: found, service, state, dsn, as_json=as_json, strict=fail_on_quarantine)
+    acting.see_through(
+        job, lambda _opened, found: found, service, state, dsn, as_json=as_json, strict=fail_on_quarantine
+    )
 
 
 @app.command()
@@ -97,7 +97,7 @@ def cancel(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        ended = opened.client.jobs.cancel(_find(opened, job).id)
+        ended = opened.client.jobs.cancel(acting.find(opened, job).id)
         if ended.state != "cancelled":
             ended = ended.wait(timeout=60)
     if as_json:
@@ -117,7 +117,9 @@ def resume(
     as_json: options.Json = False,
 ) -> None:
     """Go on with a failed job from where it stood."""
-    _acting(job, lambda o, j: o.client.jobs.resume(j.id), service, state, dsn, as_json=as_json, wait=not no_wait)
+    acting.see_through(
+        job, lambda o, j: o.client.jobs.resume(j.id), service, state, dsn, as_json=as_json, wait=not no_wait
+    )
 
 
 @app.command()
@@ -131,7 +133,9 @@ def approve(
     as_json: options.Json = False,
 ) -> None:
     """Approve what a job waits for: its file, and every later one, is imported."""
-    _acting(job, lambda o, j: o.client.jobs.approve(j.id), service, state, dsn, as_json=as_json, wait=not no_wait)
+    acting.see_through(
+        job, lambda o, j: o.client.jobs.approve(j.id), service, state, dsn, as_json=as_json, wait=not no_wait
+    )
 
 
 @app.command()
@@ -148,7 +152,7 @@ def reject(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        ended = opened.client.jobs.reject(_find(opened, job).id)
+        ended = opened.client.jobs.reject(acting.find(opened, job).id)
     if as_json:
         output.document(ended.data)
         return
@@ -170,7 +174,7 @@ def confirm(
 ) -> None:
     """Say which column feeds which field; the job goes on with it."""
     mapping = dict(_pair(text) for text in pairs)
-    _acting(
+    acting.see_through(
         job, lambda o, j: o.client.jobs.confirm(j.id, mapping), service, state, dsn, as_json=as_json, wait=not no_wait
     )
 
@@ -190,7 +194,7 @@ def events(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        found = list(opened.client.jobs.events(_find(opened, job).id, after=after))
+        found = list(opened.client.jobs.events(acting.find(opened, job).id, after=after))
     if as_json:
         output.document({"events": [vars(event) for event in found]})
         return
@@ -213,7 +217,7 @@ def quarantine(
     from cli.service import session
 
     with session(service, state, dsn) as opened:
-        found = _find(opened, job)
+        found = acting.find(opened, job)
         rows = list(found.quarantine(limit=limit))
         grouped = report.groups(opened.client, found.id)
     if as_json:
@@ -242,69 +246,12 @@ def refused(
 
     target = None if str(out) == "-" else paths.writable(out)
     with session(service, state, dsn) as opened:
-        content = opened.client.jobs.refused(_find(opened, job).id)
+        content = opened.client.jobs.refused(acting.find(opened, job).id)
     if target is None:
         sys.stdout.buffer.write(content)
         return
     files.replace(target, content)
     output.notes().print(f"[green]✓[/] {output.clean(out)}: {output.size(len(content))}")
-
-
-def _acting(
-    job_id: str,
-    act: Callable[[Session, Job], Job],
-    service: str | None,
-    state: Path,
-    dsn: str | None,
-    *,
-    as_json: bool,
-    wait: bool = True,
-    strict: bool = False,
-) -> None:
-    """Does something to a job, sees it to its rest, and exits as `import` does."""
-    from cli import interrupt, output, progress, report
-    from cli.failure import Code
-    from cli.importing import interrupted
-    from cli.service import session
-
-    with interrupt.sigterm_too(), session(service, state, dsn) as opened:
-        job = act(opened, _find(opened, job_id))
-        # A one-shot cloud ends with this command: what it began has to come to rest first.
-        if wait or opened.kind == "one-shot":
-            try:
-                job = progress.follow(opened.client, job)
-            except KeyboardInterrupt:
-                raise interrupted(opened, job) from None
-        code = report.exit_code(job, fail_on_quarantine=strict) if job.at_rest else 0
-        if as_json:
-            output.document(report.as_document(job, report.groups(opened.client, job.id), Code(code)))
-        else:
-            report.show(opened, job)
-    raise typer.Exit(int(code))
-
-
-def _find(opened: Session, text: str) -> Job:
-    """A job by its id, or by the beginning of it.
-
-    Raises:
-        Failure: None begins so, or several do.
-    """
-    from cli.failure import Failure
-    from entrepot_client import NotFoundError
-
-    try:
-        return opened.client.jobs.get(text)
-    except NotFoundError:
-        matching = (
-            [job for job in opened.client.jobs.list(limit=1000) if job.id.startswith(text)] if len(text) >= 4 else []
-        )
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        msg = f"{len(matching)} jobs begin with {text}."
-        raise Failure(msg, hint="Give more of the id.")
-    msg = f"There is no job {text}."
-    raise Failure(msg, hint=f"`entrepot jobs list{opened.where}` shows them.")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from entrepot.adapters.metering import METER
 from entrepot.bootstrap import world
+from entrepot.cost import DELIVERED
 from entrepot.model.environment import load
 from entrepot.workflow.deliveries import receive
 from env import Env
@@ -24,6 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     here = world(load(Env), "intake")
 
     def one(record: SQSRecord) -> None:
+        METER.begin(DELIVERED)
         job = receive(here, orjson.loads(record.body))
         if job is not None:
             log.info("received", extra={"tenant": job.tenant, "job_id": job.job_id, "state": job.state.value})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from entrepot.model.environment import DatabasePart, TablePart, WorkPart
+from entrepot.model.environment import DatabasePart, TablePart, WaitPart, WorkPart
 
 
-class Env(DatabasePart, TablePart, WorkPart):
+class Env(DatabasePart, TablePart, WaitPart, WorkPart):
     """What this function is given."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from entrepot.model.environment import DatabasePart, MachinePart, OutboxPart, TablePart, WaitPart, WorkPart
+from entrepot.model.environment import (
+    DatabasePart,
+    JournalPart,
+    MachinePart,
+    OutboxPart,
+    TablePart,
+    WaitPart,
+    WorkPart,
+)
 
 
-class Env(DatabasePart, MachinePart, OutboxPart, TablePart, WaitPart, WorkPart):
+class Env(DatabasePart, JournalPart, MachinePart, OutboxPart, TablePart, WaitPart, WorkPart):
     """What this function is given."""

@@ -35,11 +35,20 @@ class Functions(Construct):
             grants.take_messages(),
             grants.move_jobs(),
             grants.read_drops(),
+            grants.list_drops(),
             grants.write_outbox(),
             grants.announce(),
             grants.start_legs(),
         )
-        self.detect = self._function("detect", {**job, **env.source}, grants.move_jobs(), grants.read_drops())
+        self.detect = self._function(
+            "detect",
+            {**job, **env.source, **env.exports},
+            grants.move_jobs(),
+            grants.read_drops(),
+            grants.write_work(),
+            grants.write_collections(),
+            grants.write_outbox(),
+        )
         self.split = self._function(
             "split",
             {**job, **env.source, **env.chunks},
@@ -64,13 +73,19 @@ class Functions(Construct):
             grants.write_work(),
         )
         self.gate = self._function("gate", job, grants.move_jobs(), grants.write_work())
-        self.publish = self._function("publish", job, grants.move_jobs(), grants.read_work())
+        self.publish = self._function(
+            "publish",
+            {**job, **env.waiting},
+            grants.move_jobs(),
+            grants.read_work(),
+            grants.write_collections(),
+        )
         self.notify = self._function(
             "notify", {**job, **env.outbox}, grants.move_jobs(), grants.write_outbox(), grants.announce()
         )
         self.sweep = self._function(
             "sweep",
-            {**job, **env.outbox, **env.machine, **env.waiting},
+            {**job, **env.outbox, **env.machine, **env.waiting, **env.journal},
             grants.move_jobs(),
             grants.find_jobs("live"),
             grants.write_outbox(),
@@ -94,8 +109,10 @@ class Functions(Construct):
             grants.list_items(),
             grants.find_jobs("by_state", "by_time"),
             grants.read_drops(),
+            grants.list_drops(),
             grants.take_uploads(),
             grants.read_work(),
+            grants.read_collections(),
             grants.start_legs(),
             grants.watch_legs(),
             grants.keep_schedules(),
@@ -143,6 +160,7 @@ class _Environment:
         self.work = {"WORK_BUCKET": names.work}
         self.source = {"INBOX_BUCKET": names.inbox, "SOURCE_BUCKETS": json.dumps(settings.source_buckets)}
         self.outbox = {"OUTBOX_BUCKET": names.outbox, "EVENT_BUS_NAME": names.event_bus}
+        self.exports = {"OUTBOX_BUCKET": names.outbox}
         self.machine = {"STATE_MACHINE_ARN": names.state_machine_arn}
         self.tenants = {"TENANTS": json.dumps(settings.tenants)}
         self.chunks = {"CHUNK_BYTES": str(settings.chunk_bytes)}
@@ -151,6 +169,7 @@ class _Environment:
             "STAGING_KEEP_HOURS": str(settings.staging_keep_hours),
             "LATE_MINUTES": str(settings.alarms.late_minutes),
         }
+        self.journal = {"UNDO_DAYS": str(settings.undo_days)}
         self.database = {
             "DATABASE_SECRET_ID": settings.database.secret,
             "DATABASE_SSLMODE": settings.database.sslmode,

@@ -60,6 +60,11 @@ class Grants:
             allow(["s3:ListBucket"], [self._names.bucket_arn(bucket) for bucket in buckets]),
         ]
 
+    def list_drops(self) -> list[iam.PolicyStatement]:
+        """Lists what lies below a prefix, each object at the version that it has."""
+        buckets = [self._names.inbox, *self._settings.source_buckets]
+        return [allow(["s3:ListBucketVersions"], [self._names.bucket_arn(bucket) for bucket in buckets])]
+
     def read_work(self) -> list[iam.PolicyStatement]:
         """Reads work files of jobs."""
         return [allow(["s3:GetObject"], [self._work_files]), self._list_work()]
@@ -71,6 +76,18 @@ class Grants:
     def use_up_work(self) -> list[iam.PolicyStatement]:
         """Reads work files of jobs and removes them when they are loaded."""
         return [allow(["s3:DeleteObject", "s3:GetObject"], [self._work_files]), self._list_work()]
+
+    def read_collections(self) -> list[iam.PolicyStatement]:
+        """Reads collections; a signed link may do what its signer may."""
+        return [allow(["s3:GetObject"], [self._collections]), self._list_work()]
+
+    def write_collections(self) -> list[iam.PolicyStatement]:
+        """Reads collections, and adds to them."""
+        return [allow(["s3:GetObject", "s3:PutObject"], [self._collections]), self._list_work()]
+
+    @property
+    def _collections(self) -> str:
+        return self._names.bucket_arn(self._names.work, "collections/*")
 
     @property
     def _work_files(self) -> str:

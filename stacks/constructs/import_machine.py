@@ -51,7 +51,10 @@ _WILDCARD_REASONS = {
 
 
 class ImportMachine(Construct):
-    """detect → split → [profile] → map → (validate → load) per chunk → check → gate → publish → notify."""
+    """detect → split → [profile] → map → (validate → load) per chunk → check → gate → publish → notify.
+
+    A leg that has only publish before it goes there from detect: an approved plan, an undo.
+    """
 
     def __init__(
         self,
@@ -98,13 +101,14 @@ class ImportMachine(Construct):
         for chunk_map in (profile, load):
             catch_all(chunk_map, self._failed)
 
-        detect.next(self._after("AfterDetect", next=split))
+        publish = self._published(check)
+        detect.next(self._after("AfterDetect", more=detect, publish=publish, next=split))
         split.next(self._after("AfterSplit", more=split, profile=profile, next=map_columns))
         profile.next(map_columns)
         map_columns.next(self._after("AfterMap", next=load))
         load.next(check)
         check.next(self._after("AfterCheck", more=check, reload=load, next=gate))
-        gate.next(self._after("AfterGate", next=self._published(check)))
+        gate.next(self._after("AfterGate", next=publish))
         return detect
 
     def _published(self, check: sfn.IChainable) -> sfn.IChainable:
@@ -116,7 +120,8 @@ class ImportMachine(Construct):
         # A crash of the database emptied staging after check had passed: check has it loaded again.
         ends.when(_outcome("reload"), check)
         ends.otherwise(self._notify)
-        return publish.next(ends)
+        publish.next(ends)
+        return publish
 
     def _notified(self) -> sfn.IChainable:
         done = sfn.Succeed(self, "Done")

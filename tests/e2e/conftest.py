@@ -11,11 +11,12 @@ from tests.e2e.driver import Driver
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests that share one cloud in one worker process."""
+    """Keeps the tests that share one cloud in one worker process; those of the command line have another one."""
     here = Path(__file__).parent
     for item in items:
-        if here in Path(item.path).parents and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("cloud"))
+        folders = Path(item.path).parents
+        if here in folders and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("shells" if here / "cli" in folders else "cloud"))
 
 
 @pytest.fixture(scope="session")

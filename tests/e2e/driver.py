@@ -98,6 +98,13 @@ class Driver:
         """All rows of a contract's table, in order."""
         return self.sql(f"select {columns} from {self.table(contract)} order by 1")
 
+    def outbox(self, job: Job) -> bytes:
+        """What the partner was told of a job."""
+        bucket = self.cloud.names["outbox"]
+        found = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"{self.tenant}/{job.data['contract']}/")
+        (key,) = [o["Key"] for o in found["Contents"] if f".{job.id}.result.json" in o["Key"]]
+        return bytes(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
     def staging(self, job_id: str) -> int:
         """How many staging tables the job has."""
         query = "select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace"

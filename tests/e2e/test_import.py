@@ -22,7 +22,7 @@ def test_a_dropped_file_is_rows(driver: Driver) -> None:
     assert receipt is not None
     assert (receipt.read, receipt.inserted, receipt.quarantined) == (3, 3, 0)
     assert balanced(receipt)
-    assert driver.staging(job.id) == 0
+    assert driver.staging(job.id) == 1, "what the job brought is kept, so that it can be undone"
 
 
 @pytest.mark.capability("SRC1", "LOD6", "LOD2")

@@ -7,9 +7,9 @@ import hashlib
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from entrepot.errors import ForbiddenError, NotFoundError, UsageError
+from entrepot.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from entrepot.ports.blobs import BlobInfo, BlobWriter
 from tests.fakes.faults import Faults, faulty
 
@@ -59,6 +59,10 @@ class FakeBlobs:
         bucket = self._check(uri)
         with self._lock:
             versions = self._objects.get(uri, [])
+            if version.startswith("etag:"):
+                if not versions or hashlib.md5(versions[-1].data).hexdigest() != version.removeprefix("etag:"):
+                    raise NotFoundError("The object was replaced while it was read.", uri=uri)
+                version = ""
             number = int(version.removeprefix("v")) if version.startswith("v") and version[1:].isdigit() else 0
             if not versions or (version and not 1 <= number <= len(versions)):
                 raise NotFoundError("There is no such object or version.", uri=uri)
@@ -106,6 +110,19 @@ class FakeBlobs:
         with self._lock:
             uris = sorted((u for u, v in self._objects.items() if v and u.startswith(uri_prefix)), key=str.encode)
         return iter([FakeBlobs.head.__wrapped__(self, uri) for uri in uris])  # type: ignore[attr-defined]
+
+    def list_fixed(self, uri_prefix: str) -> Iterator[BlobInfo]:
+        found = FakeBlobs.list.__wrapped__(self, uri_prefix)  # type: ignore[attr-defined]
+        return (i if i.version else replace(i, version=f"etag:{i.etag}") for i in found)
+
+    def write_if(self, uri: str, data: bytes, *, etag: str) -> str:
+        with self._lock:
+            stored = self._objects.get(uri)
+            there = hashlib.md5(stored[-1].data).hexdigest() if stored else ""
+            if there != etag:
+                raise ConflictError("The object was changed meanwhile.", uri=uri)
+            FakeBlobs.write.__wrapped__(self, uri, data)  # type: ignore[attr-defined]
+        return hashlib.md5(data).hexdigest()
 
     def delete(self, uri: str) -> None:
         self._check(uri, write=True)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from entrepot.errors import ConfigurationError, UsageError
+from entrepot.model.usage import Usage
 from tests.fakes.faults import Faults, faulty
 
 
@@ -81,6 +82,23 @@ class FakeExecutions:
     def end(self, job_id: str, leg: int, status: str = "SUCCEEDED") -> None:
         """Ends an execution, as its last state would."""
         self.status[job_id, leg] = status
+
+
+class FakeMeter:
+    """Has used what a test says."""
+
+    def __init__(self) -> None:
+        self.used = Usage()
+
+    def unwritten(self) -> Usage:
+        return self.used
+
+    def written(self, usage: Usage) -> None:
+        assert usage.cpu_us == self.used.cpu_us
+        self.used = Usage()
+
+    def add(self, usage: Usage) -> None:
+        self.used += usage
 
 
 @faulty

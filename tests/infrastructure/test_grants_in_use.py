@@ -89,8 +89,33 @@ def _do_everything(driver: Driver, cloud: Any, folder: Path) -> None:
     receipt, _ = driver.client.imports.records(people, [{"id": 90003, "name": "Sent", "age": 7}])
     assert receipt.inserted == 1
 
+    _several(driver, cloud, people)
     _configure(driver, people)
     cloud.invoke("sweep", {})
+
+
+def _several(driver: Driver, cloud: Any, contract: str) -> None:
+    """Prefixes, sets, merges, what is new, and collections."""
+    client, s3, prefix = driver.client, cloud.client("s3"), f"s3://{SOURCES}/july/"
+    s3.put_object(Bucket=SOURCES, Key="july/a.csv", Body=csv([(91001, "Ada", 5), (91001, "Eve", "x")]))
+    s3.put_object(Bucket=SOURCES, Key="july/b.csv", Body=csv([(91001, "Bob", 6)]))
+    both = client.imports.from_sources([prefix], contract=contract, options={"merge": {"precedence": ["b.csv"]}})
+    assert client.jobs.wait(both.id, timeout=60).published
+    new = client.imports.new_in(prefix, contract=contract)
+    assert new is not None
+    assert client.jobs.wait(new.id, timeout=60).completed
+    assert client.imports.new_in(prefix, contract=contract) is None
+    unknown = client.imports.from_sources([prefix], contract=driver.fresh("unknown"))
+    assert client.jobs.wait(unknown.id, timeout=60).awaiting
+    for mode in ("add", "replace"):
+        s3.put_object(Bucket=SOURCES, Key="july/a.csv", Body=mode.encode() * (5 << 20))
+        made = client.collections.commit("papers", [prefix], mode=mode)
+        assert client.jobs.wait(made.id, timeout=60).published
+    assert client.collections.list()
+    assert [o["path"] for o in client.collections.objects("papers")] == ["a.csv", "b.csv"]
+    assert b"".join(client.collections.stream("papers", "a.csv"))
+    out = client.collections.export("papers", "papers/july")
+    assert client.jobs.wait(out.id, timeout=60).published
 
 
 def _configure(driver: Driver, contract: str) -> None:

@@ -15,6 +15,7 @@ from tests.infrastructure.assemblies import FULL, KEY, Assembly, Resource, as_li
 # Names of resources, as the tables below write them.
 _JOBS = "work:jobs/*"
 _BODIES = "work:bodies/*"
+_COLLECTIONS = "work:collections/*"
 
 READ_JOBS = {"table": {"dynamodb:GetItem"}, _BODIES: {"s3:GetObject"}}
 MOVE_JOBS = {
@@ -23,13 +24,14 @@ MOVE_JOBS = {
 }
 READ_DROPS = {"inbox:*": {"s3:GetObject", "s3:GetObjectVersion"}, "inbox": {"s3:ListBucket"}}
 READ_WORK = {_JOBS: {"s3:GetObject"}, "work": {"s3:ListBucket"}}
+LIST_DROPS = {**READ_DROPS, "inbox": {"s3:ListBucket", "s3:ListBucketVersions"}}
 WRITE_WORK = {_JOBS: {"s3:GetObject", "s3:PutObject"}, "work": {"s3:ListBucket"}}
 TELL = {"outbox:*": {"s3:PutObject"}, "bus": {"events:PutEvents"}}
 
 GRANTS: dict[str, dict[str, set[str]]] = {
     "intake": {
         **MOVE_JOBS,
-        **READ_DROPS,
+        **LIST_DROPS,
         **TELL,
         "machine": {"states:StartExecution"},
         "queue": {
@@ -39,7 +41,13 @@ GRANTS: dict[str, dict[str, set[str]]] = {
             "sqs:ReceiveMessage",
         },
     },
-    "detect": {**MOVE_JOBS, **READ_DROPS},
+    "detect": {
+        **MOVE_JOBS,
+        **READ_DROPS,
+        **WRITE_WORK,
+        _COLLECTIONS: {"s3:GetObject", "s3:PutObject"},
+        "outbox:*": {"s3:PutObject"},
+    },
     "split": {**MOVE_JOBS, **READ_DROPS, **WRITE_WORK},
     "profile": {**READ_JOBS, **READ_DROPS, **WRITE_WORK},
     "map": {**MOVE_JOBS, **WRITE_WORK},
@@ -52,7 +60,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "table": MOVE_JOBS["table"] | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:Query"},
     },
     "gate": {**MOVE_JOBS, **WRITE_WORK},
-    "publish": {**MOVE_JOBS, **READ_WORK},
+    "publish": {**MOVE_JOBS, **READ_WORK, _COLLECTIONS: {"s3:GetObject", "s3:PutObject"}},
     "notify": {**MOVE_JOBS, **TELL},
     "sweep": {
         **MOVE_JOBS,
@@ -64,8 +72,9 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "api": {
         **MOVE_JOBS,
-        **READ_DROPS,
+        **LIST_DROPS,
         **READ_WORK,
+        _COLLECTIONS: {"s3:GetObject"},
         "table": MOVE_JOBS["table"] | {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "index:by_state": {"dynamodb:Query"},
         "index:by_time": {"dynamodb:Query"},
@@ -141,7 +150,7 @@ def test_vpc_key_and_further_buckets_add_only_their_own(plain: Assembly, full: A
         added[str(settings.database.secret_kms_key_arn)] = {"kms:Decrypt"}
     if "inbox:*" in GRANTS[name]:
         added["arn:aws:s3:::partner-files/*"] = {"s3:GetObject", "s3:GetObjectVersion"}
-        added["arn:aws:s3:::partner-files"] = {"s3:ListBucket"}
+        added["arn:aws:s3:::partner-files"] = GRANTS[name]["inbox"]
     without = granted(plain.role(name), plain)
     expected = without | added
     if name in DATABASE_FUNCTIONS:
@@ -254,6 +263,7 @@ NEEDED = {
     "get_object": {"s3:GetObject", "s3:GetObjectVersion"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
     "head_object": {"s3:GetObject", "s3:GetObjectVersion"},
+    "list_object_versions": {"s3:ListBucketVersions"},
     "list_objects_v2": {"s3:ListBucket"},
     "put_events": {"events:PutEvents"},
     "put_item": {"dynamodb:PutItem"},

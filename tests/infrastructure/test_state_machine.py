@@ -108,7 +108,7 @@ def test_an_outcome_that_no_step_may_answer_is_a_failure_and_never_the_way_to_pu
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        ("AfterDetect", {"next": "Split", "stop": "Notify"}),
+        ("AfterDetect", {"more": "Detect", "publish": "Publish", "next": "Split", "stop": "Notify"}),
         ("AfterSplit", {"more": "Split", "profile": "ProfileChunks", "next": "MapColumns", "stop": "Notify"}),
         ("AfterMap", {"next": "LoadChunks", "stop": "Notify"}),
         ("AfterCheck", {"more": "Check", "reload": "LoadChunks", "next": "Gate", "stop": "Notify"}),

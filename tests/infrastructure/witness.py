@@ -116,13 +116,16 @@ def _of_object(environ: Environ) -> Iterator[tuple[str, str]]:
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     arn, verb = f"arn:aws:s3:::{bucket}", environ["REQUEST_METHOD"]
     if not key:
-        yield "s3:ListBucket", arn
+        yield "s3:ListBucketVersions" if "versions" in query else "s3:ListBucket", arn
     elif verb in {"GET", "HEAD"}:
         yield "s3:GetObjectVersion" if "versionId" in query else "s3:GetObject", f"{arn}/{key}"
     elif verb == "DELETE":
         yield "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject", f"{arn}/{key}"
     else:
         yield "s3:PutObject", f"{arn}/{key}"
+        if "HTTP_IF_MATCH" in environ:
+            # What lies there is compared with what was read.
+            yield "s3:GetObject", f"{arn}/{key}"
 
 
 def _body(environ: Environ) -> bytes:

@@ -32,7 +32,7 @@ from entrepot_client.errors import (
 )
 from entrepot_client.imports import ImportManager
 from entrepot_client.jobs import Job
-from entrepot_client.models import JobEvent, Progress, Receipt, Rows, StoredContract
+from entrepot_client.models import JobEvent, Plan, PlannedRow, Progress, Receipt, Rows, StoredContract
 from entrepot_client.transport import Retry
 
 __all__ = [
@@ -51,6 +51,8 @@ __all__ = [
     "JobFailedError",
     "JobRefusedError",
     "NotFoundError",
+    "Plan",
+    "PlannedRow",
     "Progress",
     "Receipt",
     "Retry",

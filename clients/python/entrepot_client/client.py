@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import httpx
 
+from entrepot_client.collections import Collections
 from entrepot_client.configuration import Contracts, Schedules, Templates
 from entrepot_client.imports import Imports
 from entrepot_client.jobs import Jobs
@@ -52,6 +53,7 @@ class Client:
         self.transport = Transport(address, secret, timeout=timeout, retry=retry, http=http, sleep=sleep)
         self.jobs = Jobs(self.transport)
         self.imports = Imports(self.transport, self.jobs)
+        self.collections = Collections(self.transport, self.jobs)
         self.contracts = Contracts(self.transport)
         self.templates = Templates(self.transport)
         self.schedules = Schedules(self.transport)

@@ -67,6 +67,77 @@ class Imports:
             self._transport.json("POST", where, body={"parts": parts})
         return self._jobs.get(self._received(str(upload["id"]), timeout))
 
+    def hold(
+        self,
+        path: str | Path,
+        *,
+        contract: str,
+        on_bytes: OnBytes | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Sends a local file that is to be one of several sources; the upload's id for `from_sources`.
+
+        Args:
+            path: The file; streamed, never read whole into memory.
+            contract: Name of the contract.
+            on_bytes: Called with bytes sent and bytes in all.
+            idempotency_key: Names this upload for a caller that may repeat itself.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            UploadError: The storage did not take it.
+        """
+        file = Path(path)
+        wanted = {"name": file.name, "size": file.stat().st_size, "hold": True}
+        body = {"contract": contract, "upload": wanted}
+        upload = self._transport.json("POST", "/imports", body=body, idempotency_key=idempotency_key)["upload"]
+        parts = send(self._transport, file, upload, on_bytes)
+        if parts:
+            where = f"/imports/{segment(str(upload['id']))}/complete"
+            self._transport.json("POST", where, body={"parts": parts})
+        return str(upload["id"])
+
+    def from_sources(
+        self,
+        sources: Sequence[str | Mapping[str, str]],
+        *,
+        contract: str,
+        template: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Imports several objects as one job: all of them are published together, or none.
+
+        Args:
+            sources: URIs (one that ends with a slash means all below it), ``{"uri": …, "name": …}``, or
+                ``{"upload": id, "name": …}`` for what `hold` sent.
+            contract: Name of the contract.
+            template: Name of the template, if any.
+            options: The job's options (``merge`` among them).
+            idempotency_key: Names this delivery for a caller that may repeat itself.
+        """
+        body = _body(contract, template, options)
+        body["sources"] = [s if isinstance(s, str) else dict(s) for s in sources]
+        answer = self._transport.json("POST", "/imports", body=body, idempotency_key=idempotency_key)
+        return Job(self._jobs, answer["job"])
+
+    def new_in(
+        self,
+        prefix: str,
+        *,
+        contract: str,
+        template: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job | None:
+        """Imports what is new or changed below a prefix since the last published job; None when nothing is.
+
+        While an earlier such job is on its way, it is the answer.
+        """
+        body = _body(contract, template, {**(options or {}), "incremental": True})
+        body["sources"] = [prefix]
+        answer = self._transport.json("POST", "/imports", body=body)
+        return None if answer.get("nothing_new") else Job(self._jobs, answer["job"])
+
     def _received(self, upload_id: str, timeout: float) -> str:
         waited, pause = 0.0, 0.05
         while True:
@@ -156,6 +227,15 @@ class ImportManager:
         self._begin = lambda: self._imports.from_uri(uri, **self._common())
         return self
 
+    def sources(self, *sources: str | Mapping[str, str]) -> ImportManager:
+        """Takes several objects as one source, as `Imports.from_sources` does."""
+        self._begin = lambda: self._imports.from_sources(sources, **self._common())
+        return self
+
+    def merge(self, *precedence: str | int) -> ImportManager:
+        """Makes rows of one key one row: per field the first value by this order of the sources."""
+        return self.option("merge", {"precedence": list(precedence)})
+
     def template(self, name: str) -> ImportManager:
         """Imports by a template."""
         self._template = name
@@ -168,6 +248,18 @@ class ImportManager:
     def force(self) -> ImportManager:
         """Imports again although the same delivery was published before."""
         return self.option("force", True)
+
+    def plan(self) -> ImportManager:
+        """Stops before publish: the job waits with its exact plan, for `Job.publish`."""
+        return self.option("plan", True)
+
+    def slice(self, **tests: Any) -> ImportManager:
+        """Narrows replace and delete-missing: field = value, list of values, or a range like ``[0, 100)``."""
+        return self.option("slice", tests)
+
+    def only_if(self, condition: str) -> ImportManager:
+        """Publishes only into an ``empty`` or an ``unchanged`` target (or slice)."""
+        return self.option("only_if", condition)
 
     def mapping(self, mapping: Mapping[str, str]) -> ImportManager:
         """States source column → field, where names do not tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from entrepot_client.errors import (
@@ -14,7 +14,7 @@ from entrepot_client.errors import (
     JobRefusedError,
     WaitTimeoutError,
 )
-from entrepot_client.models import AWAITING, ENDED, PUBLISHED, JobEvent, Progress, Receipt
+from entrepot_client.models import AWAITING, ENDED, PUBLISHED, JobEvent, Plan, PlannedRow, Progress, Receipt
 from entrepot_client.transport import Transport, segment
 
 Seconds = float | timedelta
@@ -80,6 +80,17 @@ class Job:
         return Receipt.of(data) if data else None
 
     @property
+    def plan(self) -> Plan | None:
+        """The plan that it waits with, or waited with; None when there was none."""
+        data = self.data.get("plan")
+        return Plan.of(data) if data else None
+
+    @property
+    def question(self) -> str:
+        """What it asks while it waits: ``mapping``, ``contract`` or ``plan``; else empty."""
+        return str((self.data.get("awaiting") or {}).get("question") or "") if self.awaiting else ""
+
+    @property
     def error(self) -> dict[str, Any] | None:
         """Why it failed or was refused (``code``, ``message``, ``hint`` …)."""
         return self.data.get("error") or None
@@ -122,6 +133,27 @@ class Job:
         """Approves what it waits for."""
         self.data = self._jobs.approve(self.id).data
         return self
+
+    def publish(self) -> Job:
+        """Publishes exactly the plan that was last seen.
+
+        Raises:
+            ValueError: None was seen.
+            ConflictError: It was replaced by another one, or the job does not wait.
+        """
+        if self.plan is None:
+            msg = f"job {self.id} has no plan"
+            raise ValueError(msg)
+        self.data = self._jobs.publish(self.id, self.plan.hash).data
+        return self
+
+    def undo(self, **options: Any) -> Job:
+        """Takes it back; see `Jobs.undo`. The answer is the undo job."""
+        return self._jobs.undo(self.id, **options)
+
+    def planned(self, action: str = "", limit: int | None = None) -> Iterator[PlannedRow]:
+        """The rows of the plan that it waits with."""
+        return self._jobs.planned(self.id, action=action, limit=limit)
 
     def events(self, after: int = 0) -> Iterator[JobEvent]:
         """Its events after number ``after``."""
@@ -241,6 +273,76 @@ class Jobs:
         """Approves what the job waits for, and lets it go on."""
         return self._answer(job_id, "approve")
 
+    def plan(self, job_id: str) -> Plan:
+        """The plan that a job waits with.
+
+        Raises:
+            NotFoundError: It has none.
+            ConflictError: It has ended.
+        """
+        return Plan.of(self._plan_page(job_id, limit=1)["plan"])
+
+    def planned(self, job_id: str, *, action: str = "", limit: int | None = None) -> Iterator[PlannedRow]:
+        """The rows of a plan, page after page; values are masked beyond the token's clearance.
+
+        Args:
+            job_id: A job that waits with a plan.
+            action: Only rows of this action: ``insert``, ``update``, ``remove`` …
+            limit: At most so many.
+        """
+        after: int | None = 0
+        left = limit
+        while after is not None and (left is None or left > 0):
+            page = self._plan_page(job_id, after=after, limit=min(left or 200, 200), action=action or None)
+            for item in page.get("rows", [])[:left]:
+                yield PlannedRow.of(item)
+                left = None if left is None else left - 1
+            after = page.get("after")
+
+    def _plan_page(self, job_id: str, **params: Any) -> dict[str, Any]:
+        return dict(self._transport.json("GET", f"/jobs/{segment(job_id)}/plan", params=params))
+
+    def publish(self, job_id: str, plan_hash: str) -> Job:
+        """Publishes exactly the plan of this hash.
+
+        Raises:
+            ConflictError: The job does not wait with this plan.
+        """
+        return self._answer(job_id, "publish", {"hash": plan_hash})
+
+    def undo(self, job_id: str, *, plan: bool = False, plan_hash: str = "", message: str = "") -> Job:
+        """Takes a published job back; the answer is the undo job.
+
+        Args:
+            job_id: The published job.
+            plan: Have the undo job wait with its plan.
+            plan_hash: Take back exactly this plan, which an earlier undo job made.
+            message: A note kept with the receipt.
+
+        Raises:
+            ConflictError: It was not published, or is taken back already.
+        """
+        return self._answer(job_id, "undo", _undo(plan, plan_hash, message))
+
+    def undo_to(
+        self, target: str, to: str | datetime, *, plan: bool = False, plan_hash: str = "", message: str = ""
+    ) -> Job:
+        """Takes back every job that was published into a table since a moment; the answer is the undo job.
+
+        Args:
+            target: The table, ``schema.table``.
+            to: The moment, as an ISO time; without a zone it is UTC.
+            plan: Have the undo job wait with its plan.
+            plan_hash: Take back exactly this plan, which an earlier undo job made.
+            message: A note kept with the receipt.
+
+        Raises:
+            NotFoundError: Nothing was published into the table since.
+        """
+        moment = to.isoformat() if isinstance(to, datetime) else to
+        body = {"target": target, "to": moment, **_undo(plan, plan_hash, message)}
+        return self._job(self._transport.json("POST", "/undo", body=body))
+
     def reject(self, job_id: str) -> Job:
         """Rejects what the job waits for; it is refused."""
         return self._answer(job_id, "reject")
@@ -260,3 +362,8 @@ class Jobs:
 
     def _answer(self, job_id: str, verb: str, body: object = None) -> Job:
         return self._job(self._transport.json("POST", f"/jobs/{segment(job_id)}/{verb}", body=body or {}))
+
+
+def _undo(plan: bool, plan_hash: str, message: str) -> dict[str, Any]:
+    given = {"plan": plan, "hash": plan_hash, "message": message}
+    return {name: value for name, value in given.items() if value}

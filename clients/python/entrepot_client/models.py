@@ -62,12 +62,59 @@ class Receipt:
     accepted: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    backup: str = ""
+    """A verified copy of the table as it was before, ``schema.table``."""
+    undone_by: str = ""
+    """The undo job that took this one back."""
+    undo: dict[str, Any] | None = None
+    """Of an undo job: rows ``removed, restored, reinserted, kept``, and the first of ``kept_rows``."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Receipt:
         """From the service's JSON."""
         known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__ and k != "data" and v is not None}
         return cls(data=data, **known)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job that waits would do: publish it by its hash, or reject it."""
+
+    data: dict[str, Any] = field(repr=False)
+    hash: str = ""
+    held: str = ""
+    """Why the job waits although nobody asked for a plan."""
+    counts: dict[str, Any] = field(default_factory=dict)
+    """``insert, update, unchanged, delete, remove, close, filtered, keep`` in rows; ``children`` by foreign key."""
+    stale: list[dict[str, Any]] = field(default_factory=list)
+    """Keys of rows that changed between the plan before and its publish."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Plan:
+        """From the service's JSON."""
+        known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__ and k != "data" and v is not None}
+        return cls(data=data, **known)
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """One row of a plan: the fields that change, with their values now and then."""
+
+    n: int
+    action: str
+    key: dict[str, str | None]
+    old: dict[str, str | None] | None = None
+    new: dict[str, str | None] | None = None
+    chunk_id: str = ""
+    row: int = 0
+    moved: bool = False
+    """Whether the target's row has changed since the plan was made."""
+    detail: str = ""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> PlannedRow:
+        """From the service's JSON."""
+        return cls(**{k: v for k, v in data.items() if k in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

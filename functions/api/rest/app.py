@@ -8,7 +8,20 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
 from entrepot.errors import NotFoundError
-from rest import contracts, errors, health, imports, jobs, openapi, quarantine, records, schedules, templates
+from rest import (
+    collections,
+    contracts,
+    errors,
+    health,
+    imports,
+    jobs,
+    openapi,
+    plans,
+    quarantine,
+    records,
+    schedules,
+    templates,
+)
 from rest.errors import MethodNotAllowedError
 from rest.gate import Gate
 
@@ -18,8 +31,10 @@ def make() -> APIGatewayRestResolver:
     # debug is set so that POWERTOOLS_DEV cannot turn it on: it would print whole events.
     app = APIGatewayRestResolver(enable_validation=True, debug=False, response_validation_error_http_code=500)
     app._request_validation_middleware = Gate()  # type: ignore[no-untyped-call]  # noqa: SLF001 - see Gate
-    for module in (imports, records, jobs, quarantine, contracts, templates, schedules, health, openapi):
+    everything = (imports, records, jobs, plans, quarantine, collections, contracts, templates, schedules, health)
+    for module in (*everything, openapi):
         app.include_router(module.router)
+    collections.take_paths(app)
 
     @app.not_found
     def no_route(_: NoRouteError) -> Response[Any]:

@@ -57,11 +57,27 @@ def job_of(caller: Caller, job_id: str) -> Job:
     Raises:
         NotFoundError: The tenant has none of that id, or it is not the partner's own.
     """
-    job = services().world.jobs.get(caller.tenant, job_id) if _JOB_ID.fullmatch(job_id) else None
-    if job is None or (caller.only_own and job.actor != caller.actor):
-        raise NotFoundError(f"There is no job {job_id[:64]!r}.", job_id=job_id[:64])
+    job = services().world.jobs.get(caller.tenant, checked_id(job_id))
+    if caller.only_own and job.actor != caller.actor:
+        raise no_job(job_id)
     logger.append_keys(job_id=job_id)
     return job
+
+
+def checked_id(job_id: str) -> str:
+    """An id that a job can have.
+
+    Raises:
+        NotFoundError: No job can have it.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise no_job(job_id)
+    return job_id
+
+
+def no_job(job_id: str) -> NotFoundError:
+    """What is said of a job that is not there, or not the caller's."""
+    return NotFoundError(f"There is no job {job_id[:64]!r}.", job_id=job_id[:64])
 
 
 def page_of(

@@ -17,6 +17,7 @@ from rest.docs import describe
 from rest.gate import needs
 from rest.routing import new_router
 from rest.services import services
+from rest.several import named
 from rest.views import (
     CompleteAsk,
     FormAsk,
@@ -44,12 +45,16 @@ router = new_router()
         413,
         415,
         status=202,
-        also={201: ("An upload to be sent.", ImportAnswer)},
+        also={
+            200: ("An incremental import found nothing new.", ImportAnswer),
+            201: ("An upload to be sent.", ImportAnswer),
+        },
         body=ImportAsk,
         description=(
-            "With `source`, the object is imported as it lies there now. With `upload`, the answer says where to "
-            "PUT the file; it becomes a job once it is there. A `multipart/form-data` body brings a file of up to "
-            "4 MB along. A repeat with the same `Idempotency-Key` and body finds the same job or upload."
+            "With `source`, the object is imported as it lies there now. With `sources`, or a source that ends with "
+            "a slash, all objects become one job: published together, or not at all. With `upload`, the answer says "
+            "where to PUT the file; it becomes a job once it is there. A `multipart/form-data` body brings a file of "
+            "up to 4 MB along. A repeat with the same `Idempotency-Key` and body finds the same job or upload."
         ),
     ),
 )
@@ -62,14 +67,23 @@ def create_import() -> tuple[ImportAnswer, int]:
     ask = Ask(wanted.contract, wanted.template or "", wanted.options)
     once = bodies.once(router.current_event)
     caller = caller_of(router)
+    several = wanted.sources or ([wanted.source] if wanted.source and _is_set(wanted) else None)
+    if several is not None:
+        found = services().sets.receive(caller, ask, named(several), once, deadline_of(router))
+        view = JobView.of(found.job) if found.job is not None else None
+        return ImportAnswer(job=view, nothing_new=found.nothing_new or None), 200 if found.nothing_new else 202
     if wanted.upload is None:
         job = services().requests.from_source(caller, ask, wanted.source or "", once, deadline_of(router))
         return ImportAnswer(job=JobView.of(job)), 202
     file = wanted.upload
     ticket = services().requests.ticket(
-        caller, ask, once, name=file.name, size=file.size, content_type=file.content_type
+        caller, ask, once, name=file.name, size=file.size, content_type=file.content_type, hold=file.hold
     )
     return ImportAnswer(upload=_ticket(ticket)), 201
+
+
+def _is_set(wanted: ImportAsk) -> bool:
+    return (wanted.source or "").endswith("/") or wanted.options.incremental
 
 
 def _from_form() -> ImportAnswer:
@@ -124,5 +138,5 @@ def complete_upload(upload_id: str, body: Annotated[CompleteAsk, Body()]) -> Upl
     if len({number for number, _ in parts}) != len(parts):
         raise UsageError("A part is there twice.")
     upload, job = services().requests.complete(caller_of(router), upload_id, parts)
-    stands = UploadView.of(upload).model_copy(update={"state": "received", "job_id": job.job_id})
-    return UploadAnswer(upload=stands, job=JobView.of(job))
+    stands = UploadView.of(upload).model_copy(update={"state": "received", "job_id": job.job_id if job else None})
+    return UploadAnswer(upload=stands, job=JobView.of(job) if job else None)

@@ -91,7 +91,7 @@ def cancel_job(job_id: str) -> JobAnswer:
     """Ends a job untouched; too late once it is being published."""
     caller = caller_of(router)
     job = job_of(caller, job_id)
-    return _moved(caller, job, lambda: services().lifecycle.cancel(caller.tenant, job_id, caller.actor), "cancel")
+    return moved(caller, job, lambda: services().lifecycle.cancel(caller.tenant, job_id, caller.actor), "cancel")
 
 
 @router.post("/jobs/<job_id>/approve", **describe("jobs", "Approve what a job waits for", JobAnswer, *_MOVES))
@@ -105,7 +105,7 @@ def approve_job(job_id: str) -> JobAnswer:
         services().administration.own_target(caller, job.contract)
         return services().lifecycle.approve(caller.tenant, job_id, caller.actor)
 
-    return _moved(caller, job, approve, "approve")
+    return moved(caller, job, approve, "approve")
 
 
 @router.post("/jobs/<job_id>/reject", **describe("jobs", "Reject what a job waits for", JobAnswer, *_MOVES, 415))
@@ -115,7 +115,7 @@ def reject_job(job_id: str, body: Annotated[RejectAsk | None, Body()] = None) ->
     reason = body.reason if body else ""
     caller = caller_of(router)
     job = job_of(caller, job_id)
-    return _moved(
+    return moved(
         caller, job, lambda: services().lifecycle.reject(caller.tenant, job_id, caller.actor, reason), "reject"
     )
 
@@ -126,7 +126,7 @@ def confirm_job(job_id: str, body: Annotated[ConfirmAsk, Body()]) -> JobAnswer:
     """States which column feeds which field; the job goes on with it."""
     caller = caller_of(router)
     job = job_of(caller, job_id)
-    return _moved(
+    return moved(
         caller,
         job,
         lambda: services().lifecycle.confirm(caller.tenant, job_id, body.mapping, caller.actor),
@@ -140,10 +140,10 @@ def resume_job(job_id: str) -> JobAnswer:
     """Runs what a failed job is missing."""
     caller = caller_of(router)
     job = job_of(caller, job_id)
-    return _moved(caller, job, lambda: services().lifecycle.resume(caller.tenant, job_id, caller.actor), "resume")
+    return moved(caller, job, lambda: services().lifecycle.resume(caller.tenant, job_id, caller.actor), "resume")
 
 
-def _moved(caller: Caller, job: Job, move: Callable[[], Job], what: str) -> JobAnswer:
+def moved(caller: Caller, job: Job, move: Callable[[], Job], what: str) -> JobAnswer:
     """The job after a move.
 
     A repeat with the same idempotency key finds the move made: the claim remembers in which event

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from entrepot.errors import OutOfTimeError
+from entrepot.model.findings import QuarantinedRow
 from entrepot.model.job import Job
 from entrepot.model.source import Detection
 from entrepot.workflow.access import Caller, Right
@@ -74,7 +75,12 @@ def get_refused(job_id: str) -> Response[Any]:
 
     name = f"{safe_name(job.source.name or job.contract).rpartition('.')[0] or job.contract}.refused.csv"
     veil, found = services().refusals.veil(caller, job), services().refusals.all(job)
-    pieces = refused_csv(job.detection or Detection(), (veil.row(row, room=MOST_INLINE) for row in found))
+    rows = (veil.row(row, room=MOST_INLINE) for row in found)
+    detection = job.detection or Detection()
+    if job.source.inputs:
+        # Many objects, each with its own columns: which object, and the record as it is.
+        detection, rows = Detection(columns=["object", "record"]), (_of_object(row) for row in rows)
+    pieces = refused_csv(detection, rows)
     held = bytearray()
     for piece in pieces:
         held += piece
@@ -87,6 +93,13 @@ def get_refused(job_id: str) -> Response[Any]:
         return _by_link(caller, job, name, held, pieces)
     headers: dict[str, str | list[str]] = {"Content-Disposition": f'attachment; filename="{_ascii(name)}"'}
     return Response(status_code=200, content_type="text/csv; charset=utf-8", body=text, headers=headers)
+
+
+def _of_object(row: QuarantinedRow) -> QuarantinedRow:
+    from entrepot.formats.write import delimited_lines
+
+    line = delimited_lines([[row.member, row.raw]], ",", quote='"', escape='"', line_end="").decode()
+    return row.model_copy(update={"raw": line, "raw_base64": ""})
 
 
 def _by_link(caller: Caller, job: Job, name: str, begun: bytearray, rest: Iterator[bytes]) -> Response[Any]:

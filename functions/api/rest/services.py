@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from entrepot.ports.jobs import ConfigStore
     from entrepot.ports.world import Scheduler
     from entrepot.workflow.administration import Administration
+    from entrepot.workflow.collecting import Collecting
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
+    from entrepot.workflow.plans import Plans
     from entrepot.workflow.refusals import Refusals
     from entrepot.workflow.requests import Requests, UploadStore, WaysIn
+    from entrepot.workflow.sets import Sets
     from entrepot.workflow.sources import Sources
+    from entrepot.workflow.undo import Undos
     from entrepot.workflow.world import World
     from env import Env
 
@@ -79,6 +83,20 @@ class Services:
         return Requests(self.world, self.intake, self.sources, inbox_bucket=self.env.INBOX_BUCKET)
 
     @cached_property
+    def sets(self) -> Sets:
+        """Imports of several objects."""
+        from entrepot.workflow.sets import Sets
+
+        return Sets(self.world, self.intake, self.sources, self.requests, work_bucket=self.env.WORK_BUCKET)
+
+    @cached_property
+    def collecting(self) -> Collecting:
+        """Collections."""
+        from entrepot.workflow.collecting import Collecting
+
+        return Collecting(self.world, self.world.executions, self.sets, work_bucket=self.env.WORK_BUCKET)
+
+    @cached_property
     def lifecycle(self) -> Lifecycle:
         """What people do to jobs."""
         from entrepot.workflow.lifecycle import Lifecycle
@@ -96,6 +114,20 @@ class Services:
             release=self.intake.release,
             approved=self.lifecycle.contract_approved,
         )
+
+    @cached_property
+    def plans(self) -> Plans:
+        """Plans that wait."""
+        from entrepot.workflow.plans import Plans
+
+        return Plans(self.world)
+
+    @cached_property
+    def undos(self) -> Undos:
+        """Jobs that are taken back."""
+        from entrepot.workflow.undo import Undos
+
+        return Undos(self.world, self.world.ids.new)
 
     @cached_property
     def refusals(self) -> Refusals:

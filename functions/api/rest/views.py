@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from entrepot.model.config import Schedule, ScheduleVersion, Template, TemplateVersion, Upload
 from entrepot.model.contract import Contract, ContractHead, ContractStatus, ContractVersion
 from entrepot.model.findings import QuarantinedRow
-from entrepot.model.job import Awaiting, ErrorInfo, Job, JobEvent, JobOptions, JobState, MappedColumn, Progress
+from entrepot.model.job import (
+    Awaiting,
+    ErrorInfo,
+    Job,
+    JobEvent,
+    JobOptions,
+    JobState,
+    MappedColumn,
+    PlanSummary,
+    Progress,
+    UndoRequest,
+)
 from entrepot.model.receipt import Receipt
 
 Limit = Annotated[int, Field(ge=1, le=200)]
@@ -51,21 +62,46 @@ class UploadAsk(_Body):
     name: str = Field(min_length=1, max_length=1024)
     size: int = Field(ge=0, le=MAX_UPLOAD)
     content_type: str = Field(default="", max_length=200, pattern=r"^[\x20-\x7e]*$")
+    hold: bool = False
+    """It becomes no job of its own: a later import names it among its ``sources``."""
+
+
+class SourceAsk(_Body):
+    """One of several sources: an object or prefix, or an upload that was asked for with ``hold``."""
+
+    uri: str | None = Field(default=None, min_length=5, max_length=2048)
+    upload: str | None = Field(default=None, min_length=8, max_length=64)
+    name: str = Field(default="", max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> SourceAsk:
+        if (self.uri is None) == (self.upload is None):
+            msg = "name either a uri or an upload"
+            raise ValueError(msg)
+        return self
+
+
+SourceText = Annotated[str, Field(min_length=5, max_length=2048)]
+SourceList = Annotated[list[SourceText | SourceAsk], Field(min_length=1, max_length=10_000)]
 
 
 class ImportAsk(_Body):
-    """An import: of a source that is there already, or of an upload that is still to come."""
+    """An import: of a source that is there already, of several, or of an upload that is still to come.
+
+    A source that ends with a slash is a prefix: all that lies below it, in one job.
+    """
 
     contract: NameText
-    source: str | None = Field(default=None, min_length=5, max_length=2048)
+    source: SourceText | None = None
+    sources: SourceList | None = None
     upload: UploadAsk | None = None
     template: str | None = Field(default=None, max_length=63)
     options: JobOptions = Field(default_factory=JobOptions)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ImportAsk:
-        if (self.source is None) == (self.upload is None):
-            msg = "name either a source or an upload"
+        if [self.source, self.sources, self.upload].count(None) != 2:
+            msg = "name either a source, sources or an upload"
             raise ValueError(msg)
         return self
 
@@ -141,6 +177,8 @@ class SourceView(_Answer):
     size: int = 0
     version: str = ""
     sha256: str = ""
+    inputs: int = 0
+    """How many objects it stands for, when it is a set."""
 
 
 class JobView(_Answer):
@@ -165,6 +203,8 @@ class JobView(_Answer):
     doubts: list[str]
     error: ErrorInfo | None = None
     awaiting: Awaiting | None = None
+    plan: PlanSummary | None = None
+    undo: UndoRequest | None = None
     receipt: Receipt | None = None
     parent: str = ""
     received_at: str
@@ -227,11 +267,70 @@ class ConfirmAsk(_Body):
     mapping: dict[str, str] = Field(min_length=1, max_length=1600)
 
 
+HashText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z_-]+$")]
+
+
+class PublishAsk(_Body):
+    """The plan that is to be published, by its hash."""
+
+    hash: HashText
+
+
+class UndoJobAsk(_Body):
+    """How a job is taken back."""
+
+    plan: bool = False
+    """Stop with the plan of the undo, and wait for `publish`."""
+    hash: HashText | None = None
+    """Take back exactly this plan, which an earlier undo job made, or nothing."""
+    message: str = Field(default="", max_length=2000)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.plan and self.hash:
+            msg = "plan asks for a plan, and hash names one: choose"
+            raise ValueError(msg)
+        return self
+
+
+class UndoTableAsk(UndoJobAsk):
+    """A table, and the moment to which it goes back."""
+
+    target: str = Field(min_length=1, max_length=130)
+    to: str = Field(min_length=8, max_length=40)
+
+
+class PlannedRowView(_Answer):
+    """One row of a plan: what is there now, and what will be."""
+
+    n: int
+    action: str
+    key: dict[str, str | None]
+    old: dict[str, str | None] | None = None
+    new: dict[str, str | None] | None = None
+    chunk_id: str = ""
+    row: int = 0
+    moved: bool = False
+    detail: str = ""
+
+
+class PlanAnswer(_Answer):
+    """A plan, and one page of its rows; ``after`` leads to the next page, and is null on the last."""
+
+    job_id: str
+    state: JobState
+    plan: PlanSummary
+    rows: list[PlannedRowView]
+    after: int | None = None
+
+
 class ImportAnswer(_Answer):
     """A job that began, or an upload that may begin."""
 
     job: JobView | None = None
     upload: UploadTicket | None = None
+    nothing_new: bool | None = None
+    """Of an incremental import that found nothing new: ``job`` is the one that took something last, if any."""
 
 
 class UploadAnswer(_Answer):

@@ -165,6 +165,8 @@ CALLS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
         "write": lambda s: s.write(URI, b""),
         "writer": _written,
         "list": lambda s: list(s.list(URI)),
+        "list_fixed": lambda s: list(s.list_fixed(URI)),
+        "write_if": lambda s: s.write_if(URI, b"", etag="e"),
         "delete": lambda s: s.delete(URI),
         "presign_get": lambda s: s.presign_get(URI, seconds=5),
         "presign_put": lambda s: s.presign_put(URI, seconds=5, metadata={}),

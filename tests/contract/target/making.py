@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from entrepot.load import fit
+from entrepot.load import check_slice, fit
 from entrepot.model.contract import Contract, Mode, decimal_parts
 from entrepot.model.job import MappedColumn
 from entrepot.model.receipt import Receipt
@@ -61,8 +61,11 @@ def a_spec(
     fields: Sequence[str] | None = None,
     tenant: str = "main",
     unlogged: bool = True,
+    slice_: dict[str, Any] | None = None,
+    only_if: str = "",
 ) -> LoadSpec:
     """A prepared spec, fitted to the table as it is."""
+    slice_ = slice_ and contract.model_validate(contract.model_dump() | {"slice": slice_}).slice
     names = list(fields or [f.name for f in contract.fields])
     mapping = [MappedColumn(index=i, column=n, field=n) for i, n in enumerate(names)]
     schema, table = contract.table_parts()
@@ -82,7 +85,10 @@ def a_spec(
         key=fitted.key,
         chunks_total=chunks,
         unlogged=unlogged,
+        slice=contract.slice | (slice_ or {}),
+        only_if=only_if,
     )
+    check_slice(spec)
     return target.prepare(spec)
 
 
@@ -123,16 +129,22 @@ def a_draft(spec: LoadSpec, **changes: Any) -> Receipt:
     return Receipt.model_validate(given | changes)
 
 
-def publish(target: Target, spec: LoadSpec, *, seconds: float = 30, **draft: Any) -> Receipt:
-    receipt = target.start_publish(spec, a_draft(spec, **draft), seconds=seconds)
+def publish(target: Target, spec: LoadSpec, *, seconds: float = 30, plan_hash: str = "", **draft: Any) -> Receipt:
+    receipt = target.start_publish(spec, a_draft(spec, **draft), seconds=seconds, plan_hash=plan_hash)
     assert receipt is not None
     receipt.check()
     return receipt
 
 
+def ready(target: Target, contract: Contract, rows: Sequence[Sequence[Any]], **how: Any) -> LoadSpec:
+    """An import of one chunk, up to publish."""
+    quarantined = how.pop("quarantined", 0)
+    spec = a_spec(target, contract, **how)
+    load(target, spec, rows, quarantined=quarantined)
+    target.check(spec)
+    return spec
+
+
 def run(target: Target, contract: Contract, rows: Sequence[Sequence[Any]], **how: Any) -> Receipt:
     """A whole import of one chunk."""
-    spec = a_spec(target, contract, **how)
-    load(target, spec, rows)
-    target.check(spec)
-    return publish(target, spec)
+    return publish(target, ready(target, contract, rows, **how))

@@ -102,7 +102,7 @@ def test_keys_are_equal_as_postgresql_finds_them(
 def test_a_row_without_its_whole_key_is_refused(target: PostgresTarget, schema: str) -> None:
     contract = a_contract(schema, key=["id", "name"])
     spec = checked(target, contract, [(1, "a", 1), (None, "b", 2), (3, None, 3), (None, None, 4)])
-    assert refused(target, spec) == [(3, "key_missing", "id"), (4, "key_missing", "name"), (5, "key_missing", "id")]
+    assert refused(target, spec) == [(3, "key_null", "id"), (4, "key_null", "name"), (5, "key_null", "id")]
     assert publish(target, spec).quarantined == 3
 
 
@@ -176,7 +176,7 @@ def test_check_constraints_of_the_table_refuse_rows_not_jobs(
         "CONSTRAINT grown CHECK (age >= 18), CHECK (name <> '' OR age > 50))"
     )
     spec = checked(target, a_contract(schema), [(1, "a", 20), (2, "b", 3), (3, "", 30), (4, "", 60), (5, "c", None)])
-    assert refused(target, spec) == [(3, "constraint", "age"), (4, "constraint", "")]
+    assert refused(target, spec) == [(3, "check", "age"), (4, "check", "")]
     assert next(target.refusals(spec)).detail == "constraint grown"
     assert publish(target, spec).inserted == 3
 
@@ -186,7 +186,7 @@ def test_a_bad_row_does_not_win_over_a_good_one_of_its_key(
 ) -> None:
     db.execute(f"CREATE TABLE {schema}.people (id bigint PRIMARY KEY, name text, age integer CHECK (age > 0))")
     spec = checked(target, a_contract(schema), [(1, "good", 5), (1, "bad", -5)])
-    assert refused(target, spec) == [(3, "constraint", "age")]
+    assert refused(target, spec) == [(3, "check", "age")]
     assert staged(db, spec, "name") == ["good"]
 
 

@@ -69,7 +69,8 @@ def test_old_values_of_updated_rows_are_kept(target: PostgresTarget, db: psycopg
     table, xid = db.execute(
         "SELECT undo_table, write_xid::text FROM entrepot.receipt WHERE job_id = %s", (receipt.job_id,)
     ).fetchone()
-    assert db.execute(f'SELECT * FROM entrepot."{table}"').fetchall() == [(2, "Bob", 31)]
+    kept = f'SELECT entrepot_action, id, name, age FROM entrepot."{table}"'
+    assert db.execute(kept).fetchall() == [("u", 2, "Bob", 31)]
     assert db.execute(f"SELECT id FROM {schema}.people WHERE xmin::text = %s", (xid,)).fetchall() == [(2,)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = os.pathsep.join(str(ROOT / folder) for folder in ("", "layers/core/python", "clients/python"))
 COMMAND = [sys.executable, "-c", "from cli.main import main; main()"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background turns Ctrl-C off for all below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass

@@ -154,9 +154,10 @@ def test_wrong_usage_starts_nothing(served: Shell, driver: Driver) -> None:
     before = len(list(driver.client.jobs.list()))
     unreadable = served.file("locked.csv", PEOPLE)
     unreadable.chmod(0)
+    (served.folder / "nothing").mkdir()
     wrong = [
         ["import", "nope.csv"],
-        ["import", "."],
+        ["import", "nothing"],
         ["import", "/dev/null"],
         ["import", served.file("people.csv", PEOPLE), "--contract", served.file("bad.yaml", "name: [\n")],
         ["import", "people.csv", "--contract", "no-such-contract"],

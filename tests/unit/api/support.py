@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from entrepot.ports.target import ColumnShape, TableShape
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.config import FakeConfig
 from tests.fakes.jobs import FakeJobs
-from tests.fakes.world import FakeBus, FakeClock, FakeExecutions, FakeIds, FakeScheduler
+from tests.fakes.target import FakeTarget
+from tests.fakes.world import FakeBus, FakeClock, FakeExecutions, FakeIds, FakeMeter, FakeScheduler
 
 FOLDER = Path(__file__).parents[3] / "functions" / "api"
 ISSUER = "https://login.example.org/realms/data"
@@ -59,35 +59,6 @@ def load_function() -> Any:
     return load_function.module  # type: ignore[attr-defined]
 
 
-class FakeTarget:
-    """Tables in memory, as far as the API looks at them."""
-
-    def __init__(self) -> None:
-        self.tables: dict[tuple[str, str], tuple[list[str], list[list[object]]]] = {}
-
-    def ping(self) -> str:
-        return "PostgreSQL 18"
-
-    def describe(self, schema: str, table: str) -> TableShape | None:
-        found = self.tables.get((schema, table))
-        if found is None:
-            return None
-        return TableShape(schema, table, [ColumnShape(c, "text", True, False) for c in found[0]])
-
-    def rows(self, schema: str, table: str, *, limit: int) -> tuple[list[str], list[list[object]]]:
-        columns, rows = self.tables[schema, table]
-        return columns, rows[:limit]
-
-    def count(self, schema: str, table: str) -> int:
-        return len(self.tables[schema, table][1])
-
-    def empty(self, schema: str, table: str) -> int:
-        held = self.tables[schema, table][1]
-        count = len(held)
-        held.clear()
-        return count
-
-
 @dataclass
 class FakeApiWorld:
     """All ports, in memory."""
@@ -96,6 +67,7 @@ class FakeApiWorld:
     ids: FakeIds = field(default_factory=FakeIds)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     bus: FakeBus = field(default_factory=FakeBus)
+    meter: FakeMeter = field(default_factory=FakeMeter)
     scheduler: FakeScheduler = field(default_factory=FakeScheduler)
     target: FakeTarget = field(default_factory=FakeTarget)
 

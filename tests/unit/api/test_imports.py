@@ -40,7 +40,7 @@ def test_a_source_becomes_a_job_at_the_version_that_is_there(api: Api) -> None:
     assert (job["state"], job["actor"], job["origin"], job["tenant"]) == ("received", "ada", "api", "main")
     assert job["source"] == {
         "uri": "s3://inbox-bucket/main/people/june.csv", "name": "june.csv", "size": 5, "version": version,
-        "sha256": job["source"]["sha256"],
+        "sha256": job["source"]["sha256"], "inputs": 0,
     }  # fmt: skip
     assert api.world.executions.started == [("main", job["job_id"], 1)]
 
@@ -68,7 +68,7 @@ def test_one_without_a_version_that_takes_too_long_is_refused_with_what_to_do(ap
         ("s3://outbox-bucket/main/x", 403),
         ("s3://somebody-elses-bucket/x", 403),
         ("s3://partner-bucket", 400),
-        ("s3://partner-bucket/", 400),
+        ("s3://partner-bucket/", 404),
         ("s3://partner-bucket/missing.csv", 404),
         ("s3://partner-bucket/a\nb", 400),
         ("s3:///x", 400),

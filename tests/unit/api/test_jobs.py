@@ -51,7 +51,7 @@ def test_a_job_is_shown_without_its_internals(api: Api) -> None:
     assert not INTERNALS & set(view)
     assert view["job_id"] == job.job_id
     assert view["mapping"] == [{"index": 0, "column": "Id", "field": "id", "reason": "exact"}]
-    assert set(view["source"]) == {"uri", "name", "size", "version", "sha256"}
+    assert set(view["source"]) == {"uri", "name", "size", "version", "sha256", "inputs"}
 
 
 @pytest.mark.parametrize("job_id", ["x", "0" * 26, "A" * 26, "..", "a" * 500, "%2e%2e", "a'b", "job id"])

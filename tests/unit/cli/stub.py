@@ -59,6 +59,9 @@ class Stub:
         self.quarantine: dict[str, list[dict[str, Any]]] = {}
         self.summary: dict[str, list[dict[str, Any]]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
+        self.planned: dict[str, list[dict[str, Any]]] = {}
+        """Job id → rows of the plan that it waits with."""
+        self.on_undo: Callable[[str, dict[str, Any]], str] = lambda _job, _body: "u1"
         self.rows: dict[str, Any] = {"columns": ["id", "name"], "rows": [[1, "Åsa"]], "count": 1}
         self.on_import: Callable[[dict[str, Any]], str] = lambda _body: "j1"
         self.on_answer: Callable[[str, str], None] = lambda _job, _verb: None
@@ -163,6 +166,9 @@ class Stub:
             ("GET", "/jobs/([^/]+)", lambda _q, _b, j: {"job": self._next(j)}),
             ("GET", "/jobs/([^/]+)/events", lambda q, _b, j: self._events(j, q)),
             ("GET", "/jobs/([^/]+)/quarantine", lambda q, _b, j: self._quarantine(j, q)),
+            ("GET", "/jobs/([^/]+)/plan", lambda q, _b, j: self._plan(j, q)),
+            ("POST", "/jobs/([^/]+)/undo", lambda _q, b, j: (202, {"job": self._next(self.on_undo(j, b))}, {})),
+            ("POST", "/undo", lambda _q, b: (202, {"job": self._next(self.on_undo(b["target"], b))}, {})),
             ("GET", "/jobs/([^/]+)/refused", lambda _q, _b, j: self._refused(j)),
             ("POST", "/jobs/([^/]+)/([a-z]+)", lambda _q, _b, j, v: self._verb(j, v)),
             ("GET", "/contracts", lambda *_: {"contracts": list(self.contracts.values())}),
@@ -209,6 +215,16 @@ class Stub:
         rows, start, limit = self.quarantine.get(job_id, []), int(query.get("cursor") or 0), int(query["limit"])
         cursor = str(start + limit) if start + limit < len(rows) else None
         return {"rows": rows[start : start + limit], "cursor": cursor, "summary": self.summary.get(job_id, [])}
+
+    def _plan(self, job_id: str, query: dict[str, str]) -> Any:
+        job = self._next(job_id)
+        if not job.get("plan"):
+            raise Answer(404, "not_found", f"Job {job_id} has no plan.")
+        after, limit = int(query.get("after") or 0), min(int(query["limit"]), 3)
+        wanted = [r for r in self.planned.get(job_id, []) if query.get("action") in {None, r["action"]}]
+        rows = [r for r in wanted if r["n"] > after][:limit]
+        more = rows[-1]["n"] if rows and rows[-1] is not wanted[-1] else None
+        return {"job_id": job_id, "state": job["state"], "plan": job["plan"], "rows": rows, "after": more}
 
     def _refused(self, job_id: str) -> Any:
         text = b"id,row,reasons\nx,2,not a number\n"

@@ -5,6 +5,7 @@ A fenced block is an example when the line before it is one of
 * ``<!-- run -->``: ``console`` blocks hold ``$ command`` lines, each followed by what it must print (with nothing,
   only its exit code counts); ``python`` blocks are run as a script;
 * ``<!-- run: until it matches -->``: the same, and a command is repeated until it prints what stands there;
+* ``<!-- run: exit N -->``: the same, and the last command ends with that code;
 * ``<!-- run: write NAME -->``: the block is written as a file;
 * ``<!-- run: background until "TEXT" -->``: the command runs on beside the rest once it has printed the text.
 
@@ -38,6 +39,11 @@ class Example:
     how: str
     body: str
     line: int
+
+    @property
+    def code(self) -> int:
+        """The exit code of the last command."""
+        return int(self.how.removeprefix("exit ")) if self.how.startswith("exit ") else 0
 
     def commands(self) -> Iterator[tuple[str, list[str]]]:
         """Each command of a console block with the lines that it must print."""
@@ -104,8 +110,9 @@ class Reader:
             elif example.how.startswith("background"):
                 self._background(example)
             else:
-                for command, expected in example.commands():
-                    self._command(example, command, expected)
+                given = list(example.commands())
+                for place, (command, expected) in enumerate(given, 1):
+                    self._command(example, command, expected, code=example.code if place == len(given) else 0)
         return len(found)
 
     def close(self) -> None:
@@ -137,18 +144,18 @@ class Reader:
             script.chmod(0o755)
         return folder
 
-    def _command(self, example: Example, command: str, expected: list[str]) -> None:
+    def _command(self, example: Example, command: str, expected: list[str], *, code: int) -> None:
         command = self.adapt(command).replace("JOB", self.job or "JOB")
         if command.startswith("export "):
             self._export(command)
             return
         end = time.monotonic() + (PATIENCE if example.how == "until it matches" else 0)
         while True:
-            printed, code = self._run(["bash", "-c", command])
-            if code == 0 and matches(expected, printed):
+            printed, ended = self._run(["bash", "-c", command])
+            if ended == code and matches(expected, printed):
                 break
             where = f"line {example.line}: $ {command}"
-            assert time.monotonic() < end, f"{where}\nexit {code}, printed:\n{printed}\nexpected:\n" + "\n".join(
+            assert time.monotonic() < end, f"{where}\nexit {ended}, printed:\n{printed}\nexpected:\n" + "\n".join(
                 expected
             )
             time.sleep(0.3)

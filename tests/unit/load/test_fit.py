@@ -110,12 +110,6 @@ def test_reserved_names_are_refused(name: str) -> None:
         fit(a_contract("id", name), Mode.UPSERT, mapped("id", name), None)
 
 
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.DELETE_MISSING, Mode.HISTORY, Mode.FEED])
-def test_modes_that_are_not_there_yet_say_so(mode: Mode) -> None:
-    with pytest.raises(TargetError, match=f"{mode.value} is not supported"):
-        fit(a_contract("id"), mode, mapped("id"), None)
-
-
 def test_more_columns_than_staging_can_hold_are_refused() -> None:
     names = ["id", *(f"c{n}" for n in range(1598))]
     with pytest.raises(TargetError, match="1599 fields"):

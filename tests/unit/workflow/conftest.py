@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,20 +10,8 @@ from entrepot.workflow.world import StepSettings
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.config import FakeConfig
 from tests.fakes.jobs import FakeJobs
-from tests.fakes.world import FakeBus, FakeClock, FakeExecutions
-
-
-@dataclass
-class StagingOnly:
-    """Just enough of a target for moves that only drop staging."""
-
-    staged: set[tuple[str, str]] = field(default_factory=set)
-
-    def staged_jobs(self) -> list[tuple[str, str]]:
-        return sorted(self.staged)
-
-    def drop_staging(self, tenant: str, job_id: str) -> None:
-        self.staged.discard((tenant, job_id))
+from tests.fakes.target import FakeTarget
+from tests.fakes.world import FakeBus, FakeClock, FakeExecutions, FakeMeter
 
 
 class FakeWorld:
@@ -40,7 +27,8 @@ class FakeWorld:
         self.blobs = FakeBlobs(buckets=["inbox", "work", "outbox"])
         self.executions = FakeExecutions()
         self.bus = FakeBus()
-        self.target = StagingOnly()
+        self.meter = FakeMeter()
+        self.target = FakeTarget()
 
 
 @pytest.fixture

@@ -8,11 +8,14 @@ import pytest
 
 from entrepot.errors import ConflictError, UsageError
 from entrepot.model.contract import ContractStatus
-from entrepot.model.job import Awaiting, Job, JobState
+from entrepot.model.job import Awaiting, Job, JobState, Step
+from entrepot.model.steps import StepInput
+from entrepot.workflow.detect import detect
 from entrepot.workflow.gate import verdict
 from entrepot.workflow.lifecycle import Lifecycle
 from entrepot.workflow.sweep import sweep
 from tests.builders import any_contract, any_contract_version, any_job
+from tests.fakes.world import FakeDeadline
 
 
 def _put(world: Any, state: JobState, **given: Any) -> Job:
@@ -55,7 +58,7 @@ def test_a_wait_is_reminded_at_half_time_and_then_expires(world: Any) -> None:
 
 def test_staging_of_a_failed_job_is_kept_and_then_dropped(world: Any) -> None:
     job = _put(world, JobState.FAILED)
-    world.target.staged.add(("main", job.job_id))
+    world.target.staged["main", job.job_id] = {}
     sweep(world)
     assert world.target.staged
     world.clock.move(25 * 3600)
@@ -67,9 +70,9 @@ def test_staging_of_a_failed_job_is_kept_and_then_dropped(world: Any) -> None:
 def test_staging_that_no_job_needs_is_dropped(world: Any) -> None:
     live = _put(world, JobState.LOADING)
     done = _put(world, JobState.PUBLISHED)
-    world.target.staged |= {("main", live.job_id), ("main", done.job_id), ("main", "nobody")}
+    world.target.staged |= {("main", job_id): {} for job_id in (live.job_id, done.job_id, "nobody")}
     assert sweep(world).dropped == 2
-    assert world.target.staged == {("main", live.job_id)}
+    assert world.target.staged_jobs() == [("main", live.job_id)]
 
 
 def test_a_late_job_is_counted(world: Any) -> None:
@@ -140,26 +143,16 @@ def test_thresholds_hold_over_the_whole_file(limits: dict[str, Any], refused: in
 
 def test_a_leg_that_begins_while_publish_runs_goes_straight_to_publish(world: Any) -> None:
     """As after a crash of everything between the call of publish and the job item's last write."""
-    from entrepot.model.job import Step
-    from entrepot.model.steps import StepInput
-    from entrepot.workflow.check import check
-    from entrepot.workflow.detect import detect
-    from entrepot.workflow.gate import gate
-    from entrepot.workflow.mapping import map_source
-    from entrepot.workflow.split import split
-    from tests.fakes.world import FakeDeadline
-
     done = [Step.DETECT, Step.SPLIT, Step.MAP, Step.CHECK, Step.GATE]
     job = _put(world, JobState.PUBLISHING, done=done, chunks_key="chunks.json", contract_version=1)
     job = Lifecycle(world).restart(job)
     assert job is not None
-    step = StepInput(tenant="main", job_id=job.job_id, leg=job.leg)
-    answers = [
-        detect(world, step),
-        split(world, step, FakeDeadline()),
-        map_source(world, step),
-        check(world, step, FakeDeadline()),
-        gate(world, step),
-    ]
-    assert [a.outcome for a in answers] == ["next"] * 5
+    answer = detect(world, StepInput(tenant="main", job_id=job.job_id, leg=job.leg), FakeDeadline())
+    assert (answer.outcome, answer.chunks_key) == ("publish", "chunks.json")
     assert world.jobs.get("main", job.job_id).state is JobState.PUBLISHING
+
+
+def test_a_sweep_lets_journals_expire(world: Any) -> None:
+    sweep(world)
+    (before,) = world.target.expired
+    assert before.startswith("2025-12-25T")  # seven days before the fake clock's first of January

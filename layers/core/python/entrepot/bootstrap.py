@@ -15,6 +15,7 @@ from entrepot.workflow.world import StepSettings
 if TYPE_CHECKING:
     from entrepot.adapters.dynamodb import DynamoConfig, DynamoJobs
     from entrepot.adapters.eventbus import EventBridgeBus
+    from entrepot.adapters.metering import ProcessMeter
     from entrepot.adapters.postgres import PostgresTarget
     from entrepot.adapters.s3 import S3Blobs
     from entrepot.adapters.scheduler import EventBridgeScheduler
@@ -49,6 +50,7 @@ class AwsWorld:
             chunk_bytes=self._get("CHUNK_BYTES", 16 << 20),
             await_days=self._get("AWAIT_DAYS", 7),
             staging_keep_hours=self._get("STAGING_KEEP_HOURS", 24),
+            undo_days=self._get("UNDO_DAYS", 7),
             staging_unlogged=self._get("STAGING_UNLOGGED", True),
             late_minutes=self._get("LATE_MINUTES", 60),
             tenants=tuple(self._get("TENANTS", ())),
@@ -72,7 +74,15 @@ class AwsWorld:
         """Jobs, chunks and events."""
         from entrepot.adapters.dynamodb import DynamoJobs
 
-        return DynamoJobs(self._env.TABLE_NAME, blobs=self.blobs, bodies=self._bodies)  # type: ignore[attr-defined]
+        table: str = self._env.TABLE_NAME  # type: ignore[attr-defined]
+        return DynamoJobs(table, blobs=self.blobs, bodies=self._bodies, meter=self.meter)
+
+    @cached_property
+    def meter(self) -> ProcessMeter:
+        """What the invocation uses."""
+        from entrepot.adapters.metering import METER
+
+        return METER
 
     @cached_property
     def config(self) -> DynamoConfig:

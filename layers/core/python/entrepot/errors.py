@@ -11,6 +11,10 @@ EntrepotError
 │   │   └── TooLargeError         over a stated bound
 │   ├── SourceError       the file cannot be read as what it claims to be (job refused)
 │   ├── TargetError       the target table does not fit or refuses (job refused or failed)
+│   │   ├── PlanStaleError    the rows are not those of the plan any more
+│   │   ├── HeldError         a person must see the plan first
+│   │   ├── ConditionError    only-if does not hold
+│   │   └── UndoError         a job that cannot be taken back
 │   ├── ConfigurationError the deployment is set up wrongly (exit code 3, HTTP 500)
 │   └── IntegrityError    our own books do not balance: nothing is published
 └── RetriableError        a passing fault: Step Functions retries it by this name
@@ -104,6 +108,34 @@ class TargetError(FatalError):
     """The target table does not fit the contract, or refuses what is written."""
 
     code = "target"
+
+
+class PlanStaleError(TargetError):
+    """The target changed since the plan was made; ``rows`` are the first keys that differ, masked where needed."""
+
+    code = "plan_stale"
+
+    def __init__(self, message: str, *, rows: list[dict[str, object]], hint: str = "", **facts: object) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.rows = rows
+
+
+class HeldError(TargetError):
+    """A person must see the plan before it is published; nothing was done."""
+
+    code = "held"
+
+
+class ConditionError(TargetError):
+    """The job's condition (only into an empty or an unchanged target) does not hold; nothing was done."""
+
+    code = "condition"
+
+
+class UndoError(TargetError):
+    """A job cannot be taken back; the message says why, and nothing was done."""
+
+    code = "undo"
 
 
 class ConfigurationError(FatalError):

@@ -58,7 +58,11 @@ def forget_clients() -> None:
 def _session() -> Any:
     from botocore.session import get_session
 
-    return get_session()
+    from entrepot.adapters import metering
+
+    session = get_session()
+    metering.watch(session)
+    return session
 
 
 def _make(service: str) -> Any:

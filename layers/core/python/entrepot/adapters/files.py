@@ -99,6 +99,12 @@ class LocalFiles:
             if str(path).startswith(text) and path.is_file() and self._inside(path.resolve()):
                 yield self.head(path.as_uri())
 
+    def list_fixed(self, uri_prefix: str) -> Iterator[BlobInfo]:
+        """The same, each with the SHA-256 of its content as version."""
+        for info in self.list(uri_prefix):
+            digest = self.digest(info.uri)
+            yield BlobInfo(info.uri, info.size, version=digest, etag=digest, modified=info.modified)
+
     def _path(self, uri: str) -> Path:
         parts = urlsplit(uri)
         # Not parts.path alone: a name may hold what a URL would call a query or a fragment.

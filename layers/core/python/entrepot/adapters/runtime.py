@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
+from entrepot.adapters.metering import METER
+from entrepot.cost.transitions import entered, entered_by
 from entrepot.errors import EntrepotError, FatalError, RetriableError
 from entrepot.model.environment import Part, load
+from entrepot.model.usage import Usage
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +27,9 @@ E = TypeVar("E", bound=BaseModel)
 
 V = TypeVar("V", bound=Part)
 W = TypeVar("W")
+
+_REST = "usage"
+"""Beside a step's answer: what it used and had no write to put it in."""
 
 
 def step(
@@ -47,8 +53,9 @@ def step(
         def handler(raw: Any, context: LambdaContext) -> Any:
             log.append_keys(request_id=getattr(context, "aws_request_id", ""), **_ids(raw))
             try:
-                parsed = event.model_validate(raw)
+                parsed = event.model_validate(_metered(name, raw))
                 answer = body(make(load(env), name), parsed, context)
+                return _with_rest(name, answer) if isinstance(answer, BaseModel) else answer
             except EntrepotError as error:
                 log.warning(error.message, extra={"code": error.code, "hint": error.hint})
                 raise _named(error) from None
@@ -60,11 +67,29 @@ def step(
                 # The text of a foreign error may quote a row: only its kind and place are told.
                 log.warning("unexpected error", extra={"kind": type(error).__name__, "place": _place(error)})
                 raise FatalError(f"{name}: unexpected {type(error).__name__} at {_place(error)}.") from None
-            return answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
+            finally:
+                METER.stop()
 
         return handler
 
     return decorate
+
+
+def _metered(name: str, raw: Any) -> Any:
+    """The step's input, from which the meter has taken what the step before could not write down."""
+    if not isinstance(raw, dict) or "job_id" not in raw:
+        return raw
+    rest = Usage.model_validate(raw.get(_REST) or {})
+    METER.begin(rest, Usage(transitions=entered(name)))
+    return {key: value for key, value in raw.items() if key != _REST}
+
+
+def _with_rest(name: str, answer: BaseModel) -> dict[str, Any]:
+    """The step's answer, with what it used since its last write: the next step writes that down."""
+    body = answer.model_dump(mode="json")
+    METER.add(Usage(transitions=entered_by(name, str(body.get("outcome")))))
+    rest = METER.unwritten()
+    return {**body, _REST: rest.model_dump(exclude_defaults=True)} if rest else body
 
 
 def _ids(raw: Any) -> dict[str, Any]:

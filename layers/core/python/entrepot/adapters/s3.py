@@ -15,12 +15,14 @@ from entrepot.adapters.errors import aws_errors, error_code
 from entrepot.adapters.files import LocalFiles
 from entrepot.adapters.s3writer import S3Writer, writing
 from entrepot.adapters.system import iso
-from entrepot.errors import FatalError, ForbiddenError, NotFoundError, UnavailableError, UsageError
+from entrepot.errors import ConflictError, FatalError, ForbiddenError, NotFoundError, UnavailableError, UsageError
 from entrepot.ports.blobs import BlobInfo, BlobWriter
 
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
 _MAX_KEY = 1024
 """Bytes of a key in UTF-8, S3's limit."""
+_ETAG = "etag:"
+"""What stands for a version where a bucket keeps none."""
 _RESUMES = 5
 """How often a reading goes on after its connection broke, without a byte in between."""
 _REPLACED, _DELETED = 412, 405
@@ -114,6 +116,26 @@ class S3Blobs:
     def list(self, uri_prefix: str) -> Iterator[BlobInfo]:
         """Objects whose URI begins so, in the order of their keys."""
         return self._files.list(uri_prefix) if _is_file(uri_prefix) else self._list(uri_prefix)
+
+    def list_fixed(self, uri_prefix: str) -> Iterator[BlobInfo]:
+        """The same, each at a version that names its content for good."""
+        return self._files.list_fixed(uri_prefix) if _is_file(uri_prefix) else self._list_fixed(uri_prefix)
+
+    def write_if(self, uri: str, data: bytes, *, etag: str) -> str:
+        """Stores an object in place of the one with this ETag, or of none when it is empty; the new ETag.
+
+        Raises:
+            ConflictError: Something else lies there.
+        """
+        condition = {"IfMatch": _quoted(etag)} if etag else {"IfNoneMatch": "*"}
+        with _object_errors(uri):
+            try:
+                answer = self.client.put_object(**self._place(uri, write=True), Body=data, **condition)
+            except Exception as error:
+                if error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
+                    raise ConflictError("The object was changed meanwhile.", uri=uri[:1100]) from None
+                raise
+        return str(answer["ETag"]).strip('"')
 
     def delete(self, uri: str) -> None:
         """Removes an object; no error when it is gone already."""
@@ -258,6 +280,27 @@ class S3Blobs:
                 return
             request["ContinuationToken"] = answer["NextContinuationToken"]
 
+    def _list_fixed(self, uri_prefix: str) -> Iterator[BlobInfo]:
+        bucket, prefix = self._split(uri_prefix)
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        while True:
+            with _object_errors(uri_prefix):
+                answer = self.client.list_object_versions(**request)
+            for item in answer.get("Versions", []):
+                if not item["IsLatest"]:
+                    continue
+                etag = item.get("ETag", "").strip('"')
+                yield BlobInfo(
+                    uri=f"s3://{bucket}/{item['Key']}",
+                    size=item["Size"],
+                    version=_version_of(item) or f"{_ETAG}{etag}",
+                    etag=etag,
+                    modified=iso(item["LastModified"]),
+                )
+            if not answer.get("IsTruncated"):
+                return
+            request |= {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
+
     def _presign(self, operation: str, request: Mapping[str, Any], seconds: int) -> str:
         seconds = max(1, min(seconds, MAX_LINK_SECONDS))
         with aws_errors("signing a link"):
@@ -307,6 +350,8 @@ def _is_file(uri: str) -> bool:
 
 
 def _version(version: str) -> dict[str, str]:
+    if version.startswith(_ETAG):
+        return {"IfMatch": _quoted(version.removeprefix(_ETAG))}
     return {"VersionId": version} if version else {}
 
 

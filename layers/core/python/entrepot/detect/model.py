@@ -6,6 +6,7 @@ from pydantic import Field
 
 from entrepot.detect.sketch import estimate, merged
 from entrepot.model.base import Stored
+from entrepot.model.usage import Usage
 
 MAX_SMALL = 50
 """Distinct values up to which a column's values are kept with their counts."""
@@ -109,3 +110,5 @@ class Profile(Stored):
     """Rows that could be read."""
     refused: int = 0
     columns: list[ColumnProfile] = Field(default_factory=list)
+    usage: Usage = Field(default_factory=Usage)
+    """What finding this out used, where that was measured."""

@@ -39,5 +39,10 @@ def merge_profiles(parts: Iterable[Profile]) -> Profile:
         columns = (
             [a.merge(b) for a, b in zip(total.columns, part.columns, strict=True)] if total.columns else part.columns
         )
-        total = Profile(rows=total.rows + part.rows, refused=total.refused + part.refused, columns=columns)
+        total = Profile(
+            rows=total.rows + part.rows,
+            refused=total.refused + part.refused,
+            columns=columns,
+            usage=total.usage + part.usage,
+        )
     return total

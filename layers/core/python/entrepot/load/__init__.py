@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from entrepot.load.fit import Fitted, fit
+from entrepot.load.slices import check_slice
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "check_slice", "fit"]

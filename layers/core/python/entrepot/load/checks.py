@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from entrepot.load import feed, history, slices
+from entrepot.load.modes import match
 from entrepot.load.names import (
     CHUNK_COLUMN,
     ROW_COLUMN,
@@ -21,7 +23,7 @@ from entrepot.load.names import (
     quote_literal,
     refused_name,
 )
-from entrepot.load.publishing import join_on
+from entrepot.load.values import join_on
 from entrepot.model.contract import Blank, Mode
 from entrepot.model.steps import LoadSpec
 
@@ -58,7 +60,29 @@ def null_keys(spec: LoadSpec) -> Check:
     """Rows without a whole key: no primary key can hold them."""
     parts = [f"s.{quote_ident(k)} IS NULL" for k in spec.key]
     cases = " ".join(f"WHEN {p} THEN {quote_literal(_field(spec, k))}" for p, k in zip(parts, spec.key, strict=True))
-    return _simple(spec, "key_missing", " OR ".join(parts), field=f"CASE {cases} END")
+    return _simple(spec, "key_null", " OR ".join(parts), field=f"CASE {cases} END")
+
+
+def unknown_operations(spec: LoadSpec) -> Check:
+    """Feed: rows whose operation is no word of the contract."""
+    return _simple(spec, "operation", feed.is_unknown(spec, "s"), field=quote_literal(spec.contract.feed.operation))
+
+
+def required_values(spec: LoadSpec) -> Check | None:
+    """Feed: rows that do not delete and lack a value; None when no column needs one."""
+    needed = [c for c in spec.columns if c.required]
+    if not needed:
+        return None
+    blank = [f"s.{quote_ident(c.name)} IS NULL" for c in needed]
+    cases = " ".join(f"WHEN {b} THEN {quote_literal(c.field)}" for b, c in zip(blank, needed, strict=True))
+    condition = f"NOT ({feed.is_delete(spec, 's')}) AND ({' OR '.join(blank)})"
+    return _simple(spec, "required", condition, field=f"CASE {cases} END")
+
+
+def outside_slice(spec: LoadSpec) -> Check | None:
+    """Rows of the source that lie outside the slice which the job replaces; None when that is the whole table."""
+    inside = slices.staged_condition(spec, "s")
+    return None if inside == "true" else _simple(spec, "outside_slice", f"({inside}) IS NOT TRUE", field="''")
 
 
 def broken_rule(spec: LoadSpec, name: str, expression: str, columns: Sequence[str]) -> Check | None:
@@ -72,8 +96,8 @@ def broken_rule(spec: LoadSpec, name: str, expression: str, columns: Sequence[st
     field = _field(spec, columns[0]) if len(columns) == 1 else ""
     return _simple(
         spec,
-        "constraint",
-        f"({expression}) IS FALSE",
+        "check",
+        f"({expression}) IS FALSE{_live(spec)}",
         field=quote_literal(field),
         detail=quote_literal(f"constraint {name}"),
     )
@@ -83,16 +107,16 @@ def broken_reference(
     spec: LoadSpec, name: str, table: str, columns: Sequence[str], theirs: Sequence[str], *, to_itself: bool
 ) -> Check | None:
     """Rows that point to nothing; None when the source does not bring the whole reference."""
-    mapped = {c.name for c in spec.columns}
+    mapped = {c.name for c in spec.columns if c.stored}
     if not set(columns) <= mapped:
         return None
     given = " AND ".join(f"s.{quote_ident(c)} IS NOT NULL" for c in columns)
     found = " AND ".join(f"f.{quote_ident(t)} = s.{quote_ident(c)}" for c, t in zip(columns, theirs, strict=True))
-    missing = f"{given} AND NOT EXISTS (SELECT FROM {table} f WHERE {found})"
+    missing = f"{given} AND NOT EXISTS (SELECT FROM {table} f WHERE {found}){_live(spec)}"
     if to_itself:
         if not set(theirs) <= mapped:
             return None
-        missing += f" AND NOT EXISTS (SELECT FROM {_staging(spec)} f WHERE {found})"
+        missing += f" AND NOT EXISTS (SELECT FROM {_staging(spec)} f WHERE {found}{_live(spec, 'f')})"
     field = _field(spec, columns[0]) if len(columns) == 1 else ""
     return _simple(spec, "reference", missing, field=quote_literal(field), detail=quote_literal(f"constraint {name}"))
 
@@ -102,7 +126,8 @@ def duplicates(spec: LoadSpec) -> Check:
     staging, key = _staging(spec), ", ".join(f"s.{quote_ident(k)}" for k in spec.key)
     groups = f"SELECT {_bare(spec.key)} FROM {staging} GROUP BY {_bare(spec.key)} HAVING count(*) > 1"
     order = f"s.{CHUNK_COLUMN} DESC, s.{ROW_COLUMN} DESC"
-    newest = next((c.name for c in spec.columns if c.field == spec.contract.order_by), None)
+    by = spec.contract.order_by or (spec.contract.history.at if spec.mode is Mode.HISTORY else None)
+    newest = next((c.name for c in spec.columns if c.field == by), None)
     if newest is not None:
         order = f"s.{quote_ident(newest)} DESC NULLS LAST, {order}"
     ranked = (
@@ -129,18 +154,18 @@ def unique_index(spec: LoadSpec, columns: Sequence[str]) -> str:
 def existing_keys(spec: LoadSpec) -> Check:
     """Append: rows whose key the target has already."""
     condition = f"EXISTS (SELECT FROM {_target(spec)} t WHERE {join_on(spec.key)})"
-    return _simple(spec, "exists", condition, field=quote_literal(_only_field(spec, spec.key)))
+    return _simple(spec, "key_exists", condition, field=quote_literal(_only_field(spec, spec.key)))
 
 
 def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
     """Later rows that repeat values which must be unique, within the job."""
     staging = _staging(spec)
-    given = " AND ".join(f"{quote_ident(c)} IS NOT NULL" for c in columns)
-    groups = f"SELECT {_bare(columns)} FROM {staging} WHERE {given} GROUP BY {_bare(columns)} HAVING count(*) > 1"
+    given = " AND ".join(f"s.{quote_ident(c)} IS NOT NULL" for c in columns) + _live(spec)
+    groups = f"SELECT {_bare(columns)} FROM {staging} s WHERE {given} GROUP BY {_bare(columns)} HAVING count(*) > 1"
     part = ", ".join(f"s.{quote_ident(c)}" for c in columns)
     ranked = (
         f"SELECT s.ctid AS id, row_number() OVER w AS place, first_value(s.{ROW_COLUMN}) OVER w AS first "
-        f"FROM {staging} s JOIN ({groups}) d ON {join_on(columns, 'd', 's')} "
+        f"FROM {staging} s JOIN ({groups}) d ON {join_on(columns, 'd', 's')} WHERE {given} "
         f"WINDOW w AS (PARTITION BY {part} ORDER BY s.{CHUNK_COLUMN}, s.{ROW_COLUMN})"
     )
     field = quote_literal(_only_field(spec, columns))
@@ -150,22 +175,34 @@ def repeated(spec: LoadSpec, columns: Sequence[str]) -> Check:
 
 def taken(spec: LoadSpec, columns: Sequence[str]) -> Check:
     """Rows whose unique values another row of the target holds, and will go on holding."""
-    target, staging = _target(spec), _staging(spec)
-    same = join_on(columns)
-    condition = f"EXISTS (SELECT FROM {target} t WHERE {same}"
+    stands = [join_on(columns)]
+    if spec.mode is Mode.HISTORY:
+        stands.append(history.is_current(spec))
     if spec.key:
-        condition += f" AND NOT ({join_on(spec.key)})"
-        if spec.mode in {Mode.UPSERT, Mode.UPDATE_ONLY}:
-            # A row of the target that this job gives other values does not stand in the way.
-            moves = " OR ".join(f"m.{quote_ident(c)} IS DISTINCT FROM t.{quote_ident(c)}" for c in columns)
-            condition += f" AND NOT EXISTS (SELECT FROM {staging} m WHERE {join_on(spec.key, 'm')} AND ({moves}))"
-        condition += ")"
-        known = f"EXISTS (SELECT FROM {target} k WHERE {join_on(spec.key, 's', 'k')})"
+        stands += [f"NOT ({join_on(spec.key)})", *_leaves(spec, columns)]
+    elif spec.mode is Mode.REPLACE:
+        stands.append(f"({slices.condition(spec, 't')}) IS NOT TRUE")
+    condition = f"EXISTS (SELECT FROM {_target(spec)} t WHERE {' AND '.join(stands)}){_live(spec)}"
+    if spec.mode in {Mode.INSERT_ONLY, Mode.UPDATE_ONLY}:
         # Rows that the mode skips are not refused.
-        condition += {Mode.INSERT_ONLY: f" AND NOT {known}", Mode.UPDATE_ONLY: f" AND {known}"}.get(spec.mode, "")
-    else:
-        condition += ")"
+        known = f"EXISTS (SELECT FROM {_target(spec)} t WHERE {match(spec)})"
+        condition += f" AND {'NOT ' if spec.mode is Mode.INSERT_ONLY else ''}{known}"
     return _simple(spec, "unique", condition, field=quote_literal(_only_field(spec, columns)), detail="'in the table'")
+
+
+def _leaves(spec: LoadSpec, columns: Sequence[str]) -> list[str]:
+    """Conditions by which a row of the target (alias t) is not one that this job moves or takes out of the way."""
+    staging, same = _staging(spec), join_on(spec.key, "m")
+    moves = " OR ".join(f"m.{quote_ident(c)} IS DISTINCT FROM t.{quote_ident(c)}" for c in columns)
+    if spec.mode is Mode.FEED:
+        moves = f"{moves} OR {feed.is_delete(spec, 'm')}"
+    if spec.mode in {Mode.APPEND, Mode.INSERT_ONLY}:
+        return []
+    conditions = [f"NOT EXISTS (SELECT FROM {staging} m WHERE {same} AND ({moves}))"]
+    if spec.mode is Mode.REPLACE:
+        inside = slices.condition(spec, "t")
+        conditions.append(f"(({inside}) IS NOT TRUE OR EXISTS (SELECT FROM {staging} m WHERE {same}))")
+    return conditions
 
 
 def unique_sets(spec: LoadSpec, enforced: Iterable[Sequence[str]]) -> list[list[str]]:
@@ -175,8 +212,8 @@ def unique_sets(spec: LoadSpec, enforced: Iterable[Sequence[str]]) -> list[list[
         spec: The job's spec.
         enforced: The target's unique indexes.
     """
-    mapped = {c.name for c in spec.columns}
-    stated = [[c.name] for c in spec.columns if spec.contract.field(c.field).unique]
+    mapped = {c.name for c in spec.columns if c.stored}
+    stated = [[c.name] for c in spec.columns if c.stored and spec.contract.field(c.field).unique]
     found: list[list[str]] = []
     for columns in [*stated, *map(list, enforced)]:
         implied = bool(spec.key) and set(spec.key) <= set(columns)
@@ -201,7 +238,12 @@ def _simple(spec: LoadSpec, code: str, condition: str, *, field: str, detail: st
 
 def _plain_columns(spec: LoadSpec) -> set[str]:
     """Columns whose staged value is the value that will be written."""
-    return {c.name for c in spec.columns if spec.contract.field(c.field).blank is not Blank.KEEP}
+    return {c.name for c in spec.columns if c.stored and spec.contract.field(c.field).blank is not Blank.KEEP}
+
+
+def _live(spec: LoadSpec, alias: str = "s") -> str:
+    """Feed: rows that delete need not fit the table."""
+    return f" AND NOT ({feed.is_delete(spec, alias)})" if spec.mode is Mode.FEED else ""
 
 
 def _field(spec: LoadSpec, column: str) -> str:

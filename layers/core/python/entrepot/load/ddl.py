@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from entrepot.errors import TargetError
-from entrepot.load.fit import has_zone
+from entrepot.load.history import history_columns, version_key
 from entrepot.load.names import (
     CHUNK_COLUMN,
     ROW_COLUMN,
@@ -19,8 +19,8 @@ from entrepot.load.names import (
     quote_literal,
     refused_name,
 )
-from entrepot.load.types import default_type
-from entrepot.model.contract import Contract
+from entrepot.load.types import column_type
+from entrepot.model.contract import Contract, Mode
 from entrepot.model.steps import LoadSpec
 
 _OUR_TYPES = re.compile(
@@ -41,7 +41,7 @@ def create_target(spec: LoadSpec) -> list[str]:
     """
     columns = [
         f"{quote_ident(name)} {checked_type(pg_type)}{' NOT NULL' if required or name in spec.key else ''}"
-        for name, pg_type, required in target_columns(spec.contract)
+        for name, pg_type, required in target_columns(spec.contract, spec.mode)
     ]
     table = qualified(spec.target_schema, spec.target_table)
     return [f"CREATE TABLE {table} ({', '.join(columns)})"]
@@ -50,16 +50,27 @@ def create_target(spec: LoadSpec) -> list[str]:
 def create_keys(spec: LoadSpec) -> list[str]:
     """Statements that give a new target its key and its unique columns."""
     table = qualified(spec.target_schema, spec.target_table)
+    key = version_key(spec)
+    statements = [f"ALTER TABLE {table} ADD PRIMARY KEY ({column_list(key)})"] if spec.key else []
+    if spec.mode is Mode.HISTORY:
+        # Other versions of the same row repeat its values.
+        where = quote_ident(spec.contract.history.current)
+        current = f"CREATE UNIQUE INDEX ON {table} ({column_list(spec.key)}) WHERE {where}"
+        return [*statements, current]
     names = column_names(f.name for f in spec.contract.fields)
-    statements = [f"ALTER TABLE {table} ADD PRIMARY KEY ({column_list(spec.key)})"] if spec.key else []
-    unique = [names[f.name] for f in spec.contract.fields if f.unique and [names[f.name]] != spec.key]
+    operation = spec.contract.feed.operation if spec.mode is Mode.FEED else None
+    fields = [f for f in spec.contract.fields if f.unique and f.name != operation]
+    unique = [names[f.name] for f in fields if [names[f.name]] != spec.key]
     return [*statements, *(f"ALTER TABLE {table} ADD UNIQUE ({quote_ident(name)})" for name in unique)]
 
 
-def target_columns(contract: Contract) -> list[tuple[str, str, bool]]:
+def target_columns(contract: Contract, mode: Mode) -> list[tuple[str, str, bool]]:
     """(column, type, NOT NULL) of a new table for a contract."""
-    names = column_names(f.name for f in contract.fields)
-    return [(names[f.name], default_type(f.type, zoned=has_zone(f)), f.required) for f in contract.fields]
+    fields = [f for f in contract.fields if not (mode is Mode.FEED and f.name == contract.feed.operation)]
+    names = column_names(f.name for f in fields)
+    own = history_columns(contract) if mode is Mode.HISTORY else []
+    begins = {contract.history.valid_from} if mode is Mode.HISTORY else set()
+    return [(names[f.name], column_type(f), f.required or f.name in begins) for f in fields] + own
 
 
 def checked_type(pg_type: str) -> str:

@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from entrepot.errors import TargetError
+from entrepot.load.history import history_columns
 from entrepot.load.names import RESERVED_COLUMNS, column_list, column_names, fit_name, qualified
 from entrepot.load.tighten import tightened
-from entrepot.load.types import default_type, parse_pg_type
-from entrepot.model.contract import Blank, Contract, FieldSpec, Mode
+from entrepot.load.types import COMPARABLE, column_type, parse_pg_type
+from entrepot.model.contract import NEEDS_KEY, Blank, Contract, FieldSpec, Mode
 from entrepot.model.job import MappedColumn
 from entrepot.model.steps import TargetColumn
 from entrepot.ports.target import ColumnShape, TableShape
 
-SUPPORTED = frozenset({Mode.APPEND, Mode.UPSERT, Mode.INSERT_ONLY, Mode.UPDATE_ONLY})
-KEYED = frozenset({Mode.UPSERT, Mode.INSERT_ONLY, Mode.UPDATE_ONLY})
-"""Modes that look a row up by its key."""
+KEYED = NEEDS_KEY - {Mode.HISTORY}
+"""Modes in which a key finds one row of the target at most."""
+
+UPDATES = frozenset({Mode.UPDATE_ONLY, Mode.DELETE_MISSING})
+"""Modes that make no rows."""
 
 MAX_MAPPED = 1598
 """PostgreSQL's 1,600 columns, less the two that staging adds."""
@@ -41,11 +44,6 @@ class Fitted:
     create_target: bool
 
 
-def has_zone(field: FieldSpec) -> bool:
-    """Whether a datetime field's formats read an offset or state a zone, so that its column keeps instants."""
-    return field.type == "datetime" and any("%z" in f or f.startswith("tz:") for f in field.formats)
-
-
 def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: TableShape | None) -> Fitted:
     """Decides which column takes which field, and folds the target's limits into the contract.
 
@@ -58,47 +56,130 @@ def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: Tabl
     Raises:
         TargetError: The table does not fit: the column and both types are named, with what to do.
     """
-    if mode not in SUPPORTED:
-        msg = f"Mode {mode.value} is not supported by this version of Entrepot."
-        raise TargetError(msg, hint=f"Use one of {', '.join(sorted(m.value for m in SUPPORTED))}.", mode=mode.value)
     fields = [m.field for m in mapping]
     if len(fields) > MAX_MAPPED:
         msg = f"{len(fields)} fields are mapped, and PostgreSQL can stage {MAX_MAPPED} columns."
         raise TargetError(msg, hint="Map fewer columns.", fields=len(fields))
-    missing_key = [k for k in contract.key if k not in fields]
-    if missing_key:
-        msg = f"The key field {missing_key[0]!r} is not mapped to any column of the source."
-        raise TargetError(msg, hint="Map it, or change the contract's key.", field=missing_key[0])
+    _check_roles(contract, mode, fields)
+    if mode is Mode.FEED:
+        contract, needed = _loosened(contract)
+        columns, fitted = _fit(contract, mode, [f for f in fields if f != contract.feed.operation], shape)
+        columns = [c.model_copy(update={"required": c.field in needed or _needed(fitted, c)}) for c in columns]
+        fitted, _ = _loosened(fitted)
+        operation = contract.field(contract.feed.operation)
+        staged = TargetColumn(
+            name=_free_name(operation.name, columns), pg_type=column_type(operation), field=operation.name, stored=False
+        )
+        by_field = {c.field: c for c in [*columns, staged]}
+        columns = [by_field[f] for f in fields]
+    else:
+        columns, fitted = _fit(contract, mode, fields, shape)
+    names = {c.field: c.name for c in columns}
+    return Fitted(columns, fitted, [names[k] for k in contract.key], shape is None)
+
+
+def _check_roles(contract: Contract, mode: Mode, fields: Sequence[str]) -> None:
+    """Fields that the mode cannot do without must be mapped."""
+    if mode in NEEDS_KEY and not contract.key:
+        msg = f"Mode {mode.value} needs a key, and the contract has none."
+        raise TargetError(msg, hint="State the key in the contract, or choose another mode.", mode=mode.value)
+    roles = {f"key field {k!r}": k for k in contract.key}
+    if mode is Mode.FEED:
+        roles |= {f"operation field {contract.feed.operation!r} of the feed": contract.feed.operation}
+        roles |= {f"order field {contract.order_by!r}": contract.order_by} if contract.order_by else {}
+    if mode is Mode.HISTORY and contract.history.at:
+        roles |= {f"field {contract.history.at!r}, which says since when a row holds,": contract.history.at}
+        if contract.field(contract.history.at).type not in {"date", "datetime"}:
+            msg = f"Field {contract.history.at!r} says since when a row holds, and is no date or time."
+            raise TargetError(msg, hint="Make it a date or datetime in the contract.", field=contract.history.at)
+    for role, name in roles.items():
+        if name not in fields:
+            msg = f"The {role} is not mapped to any column of the source."
+            raise TargetError(msg, hint="Map it, or change the contract.", field=name)
+    if mode is Mode.FEED and contract.field(contract.feed.operation).type != "string":
+        msg = f"Field {contract.feed.operation!r} says the operation of a feed, and is no string."
+        raise TargetError(msg, hint="Make it a string in the contract.", field=contract.feed.operation)
+
+
+def _fit(
+    contract: Contract, mode: Mode, fields: list[str], shape: TableShape | None
+) -> tuple[list[TargetColumn], Contract]:
     if shape is None:
-        return _new(contract, fields, mode)
+        return _new(contract, fields, mode), contract
     _check_kind(shape)
     names = _existing(shape, fields)
     columns = {c.name: c for c in shape.columns}
     specs = {f.name: f for f in contract.fields}
     changed = {f: _fitted(specs[f], columns[names[f]], shape) for f in fields}
-    if mode is not Mode.UPDATE_ONLY:
-        _check_unmapped(shape, set(names.values()))
-    key = [names[k] for k in contract.key]
-    if mode in KEYED:
-        _check_key(shape, key)
+    own = [name for name, _, _ in history_columns(contract)] if mode is Mode.HISTORY else []
+    _check_history(own, columns, shape)
+    if mode not in UPDATES:
+        _check_unmapped(shape, {*names.values(), *own})
+    check_key(shape, mode, [names[k] for k in contract.key])
+    _check_order(contract, names, columns)
     new = contract.model_copy(update={"fields": [changed.get(f.name, f) for f in contract.fields]})
-    return Fitted(
-        [TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields], new, key, False
-    )
+    return [TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields], new
 
 
-def _new(contract: Contract, fields: list[str], mode: Mode) -> Fitted:
-    if mode is Mode.UPDATE_ONLY:
+def _loosened(contract: Contract) -> tuple[Contract, set[str]]:
+    """The contract for a feed, in which a row that deletes brings no more than its key.
+
+    What must not be blank is seen by check, which knows the operations.
+    """
+    firm = {*contract.key, contract.feed.operation, contract.order_by}
+    needed = {f.name for f in contract.fields if f.name not in firm and (f.required or f.blank is Blank.REFUSE)}
+    fields = [
+        f.model_copy(update={"required": False, "blank": Blank.CLEAR if f.blank is Blank.REFUSE else f.blank})
+        if f.name in needed
+        else f.model_copy(update={"required": f.required or f.name in firm})
+        for f in contract.fields
+    ]
+    return contract.model_copy(update={"fields": fields}), needed
+
+
+def _needed(contract: Contract, column: TargetColumn) -> bool:
+    return column.field not in contract.key and contract.field(column.field).required
+
+
+def _free_name(field: str, columns: Sequence[TargetColumn]) -> str:
+    """The field's name in staging, where the target's columns have theirs already."""
+    taken = {c.name for c in columns} | RESERVED_COLUMNS
+    name = fit_name(field)
+    while name in taken:
+        name = fit_name(f"_{name}")
+    return name
+
+
+def _check_history(own: Sequence[str], columns: Mapping[str, ColumnShape], shape: TableShape) -> None:
+    missing = [name for name in own if name not in columns or columns[name].generated]
+    if missing:
+        listed = ", ".join(repr(m) for m in missing)
+        msg = f"{shape.schema}.{shape.table} lacks columns that mode history writes: {listed}."
+        hint = "Add them to the table, or name the table's own in the contract's `history`."
+        raise TargetError(msg, hint=hint, columns=missing)
+
+
+def _check_order(contract: Contract, names: Mapping[str, str], columns: Mapping[str, ColumnShape]) -> None:
+    name = names.get(contract.order_by or "")
+    if name is not None and parse_pg_type(columns[name].pg_type).base not in COMPARABLE:
+        msg = (
+            f"Field {contract.order_by!r} is to order rows, and column {name!r} of type {columns[name].pg_type} cannot."
+        )
+        raise TargetError(
+            msg, hint="Choose another `order_by`.", field=contract.order_by, pg_type=columns[name].pg_type
+        )
+
+
+def _new(contract: Contract, fields: list[str], mode: Mode) -> list[TargetColumn]:
+    if mode in UPDATES:
         schema, table = contract.table_parts()
-        msg = f"There is no table {schema}.{table}, and mode update-only makes none."
+        msg = f"There is no table {schema}.{table}, and mode {mode.value} makes none."
         raise TargetError(msg, hint="Create the table, or choose another mode.", schema=schema, table=table)
+    if mode is Mode.HISTORY:
+        history_columns(contract)
     names = column_names(f.name for f in contract.fields)
     specs = {f.name: f for f in contract.fields}
-    columns = [
-        TargetColumn(name=names[f], pg_type=default_type(specs[f].type, zoned=has_zone(specs[f])), field=f)
-        for f in fields
-    ]
-    return Fitted(columns, contract, [names[k] for k in contract.key], True)
+    return [TargetColumn(name=names[f], pg_type=column_type(specs[f]), field=f) for f in fields]
 
 
 def _check_kind(shape: TableShape) -> None:
@@ -178,7 +259,14 @@ def _check_unmapped(shape: TableShape, mapped: set[str]) -> None:
         raise TargetError(msg, hint=hint, columns=open_[:100])
 
 
-def _check_key(shape: TableShape, key: Sequence[str]) -> None:
+def check_key(shape: TableShape, mode: Mode, key: Sequence[str]) -> None:
+    """Refuses a table in which a key could find several rows, where the mode looks rows up.
+
+    Raises:
+        TargetError: No unique index covers the key.
+    """
+    if not key or not (mode in KEYED or mode is Mode.REPLACE):
+        return
     wanted = set(key)
     if any(unique and set(unique) <= wanted for unique in [shape.primary_key, *shape.unique_keys]):
         return

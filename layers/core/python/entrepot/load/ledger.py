@@ -21,7 +21,7 @@ def job_filter(spec: LoadSpec, alias: str = "l") -> str:
 def compare_ledger(spec: LoadSpec, *, refused: bool) -> str:
     """A query: every chunk of the ledger with what staging and the refused rows hold of it.
 
-    Its columns are ``chunk, chunk_id, read, accepted, quarantined, facts, staged, duplicate, refused``.
+    Its columns are ``chunk, chunk_id, read, accepted, quarantined, facts, staged, duplicate, refused, collapsed``.
 
     Args:
         spec: The job's spec.
@@ -32,14 +32,19 @@ def compare_ledger(spec: LoadSpec, *, refused: bool) -> str:
         table = qualified(STAGING_SCHEMA, refused_name(spec.staging_table))
         taken = (
             "SELECT chunk, count(*) FILTER (WHERE code = 'duplicate') AS duplicate, "
-            f"count(*) FILTER (WHERE code <> 'duplicate') AS refused FROM {table} GROUP BY chunk"
+            "count(*) FILTER (WHERE code NOT IN ('duplicate', 'collapsed')) AS refused, "
+            f"count(*) FILTER (WHERE code = 'collapsed') AS collapsed FROM {table} GROUP BY chunk"
         )
     else:
-        taken = "SELECT NULL::integer AS chunk, 0::bigint AS duplicate, 0::bigint AS refused WHERE false"
+        taken = (
+            "SELECT NULL::integer AS chunk, 0::bigint AS duplicate, 0::bigint AS refused, 0::bigint AS collapsed "
+            "WHERE false"
+        )
     return (
         f"WITH staged AS (SELECT {CHUNK_COLUMN} AS chunk, count(*) AS n FROM {staging} GROUP BY 1), taken AS ({taken}) "
         "SELECT l.chunk, l.chunk_id, l.read, l.accepted, l.quarantined, l.facts, coalesce(s.n, 0) AS staged, "
-        "coalesce(t.duplicate, 0) AS duplicate, coalesce(t.refused, 0) AS refused "
+        "coalesce(t.duplicate, 0) AS duplicate, coalesce(t.refused, 0) AS refused, "
+        "coalesce(t.collapsed, 0) AS collapsed "
         f"FROM {ledger_table(spec)} l LEFT JOIN staged s ON s.chunk = l.chunk LEFT JOIN taken t ON t.chunk = l.chunk "
         f"WHERE {job_filter(spec)}"
     )

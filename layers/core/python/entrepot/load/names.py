@@ -18,8 +18,14 @@ ROW_COLUMN = "entrepot_row"
 CHUNK_COLUMN = "entrepot_chunk"
 """Staging's own columns beside the target's."""
 
+ACTION_COLUMN = "entrepot_action"
+PART_COLUMN = "entrepot_part"
+CTID_COLUMN = "entrepot_ctid"
+XMIN_COLUMN = "entrepot_xmin"
+"""An undo table's own columns before the target's."""
+
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-RESERVED_COLUMNS = SYSTEM_COLUMNS | {ROW_COLUMN, CHUNK_COLUMN}
+RESERVED_COLUMNS = SYSTEM_COLUMNS | {ROW_COLUMN, CHUNK_COLUMN, ACTION_COLUMN, PART_COLUMN, CTID_COLUMN, XMIN_COLUMN}
 
 _STAGING_NAME = re.compile(r"^job_[a-z0-9_]{0,40}_[0-9a-f]{12}$")
 
@@ -118,6 +124,21 @@ def refused_name(staging: str) -> str:
     return f"{staging}_x"
 
 
+def work_name(staging: str) -> str:
+    """The table beside staging that says what publish did with which row; there is none when all were inserted."""
+    return f"{staging}_w"
+
+
+def plan_name(staging: str) -> str:
+    """The table beside staging that holds a plan's rows."""
+    return f"{staging}_p"
+
+
 def undo_name(tenant: str, job_id: str) -> str:
     """Name of a job's undo table in schema ``entrepot``."""
     return "undo" + staging_name(tenant, job_id).removeprefix("job")
+
+
+def backup_name(tenant: str, job_id: str) -> str:
+    """Name of the copy of the target that a job keeps, in schema ``entrepot``."""
+    return "backup" + staging_name(tenant, job_id).removeprefix("job")

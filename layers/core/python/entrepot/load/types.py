@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from entrepot.errors import TargetError
-from entrepot.model.contract import decimal_parts
+from entrepot.model.contract import FieldSpec, decimal_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,6 +89,12 @@ def parse_pg_type(text: str) -> PgType:
     return PgType(match["base"] + (match["zone"] or ""), args)
 
 
+def decimal_digits(number: Decimal) -> int:
+    """How many digits a finite number takes when it is written out without an exponent."""
+    exponent = number.as_tuple().exponent
+    return len(number.as_tuple().digits) + abs(exponent) if isinstance(exponent, int) else 0
+
+
 def default_type(word: str, *, zoned: bool = False) -> str:
     """The column type that Entrepot gives a field in a table that it creates.
 
@@ -101,6 +108,16 @@ def default_type(word: str, *, zoned: bool = False) -> str:
     if word == "datetime" and zoned:
         return "timestamp with time zone"
     return _DEFAULTS[word]
+
+
+def has_zone(field: FieldSpec) -> bool:
+    """Whether a datetime field's formats read an offset or state a zone, so that its column keeps instants."""
+    return field.type == "datetime" and any("%z" in f or f.startswith("tz:") for f in field.formats)
+
+
+def column_type(field: FieldSpec) -> str:
+    """The column type of a field in a table that Entrepot creates."""
+    return default_type(field.type, zoned=has_zone(field))
 
 
 class How(StrEnum):

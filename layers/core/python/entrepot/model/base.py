@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 class Model(BaseModel):
     """A closed, validated record: unknown attributes are an error, not a surprise."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, populate_by_name=True)
+    # Built when first used: no function needs more than a few of the models, and a cold start none.
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, populate_by_name=True, defer_build=True)
 
 
 class Stored(BaseModel):
@@ -18,6 +19,6 @@ class Stored(BaseModel):
     can still read what a later version wrote. ``schema_version`` says who wrote it.
     """
 
-    model_config = ConfigDict(extra="ignore", validate_assignment=True)
+    model_config = ConfigDict(extra="ignore", validate_assignment=True, defer_build=True)
 
     schema_version: int = 1

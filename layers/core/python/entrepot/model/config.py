@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from entrepot.model.base import Model, Stored
 from entrepot.model.contract import NAME_PATTERN, OnInvalid, Thresholds
@@ -74,6 +74,13 @@ class Upload(Stored):
     state: Literal["waiting", "received"] = "waiting"
     job_id: str = ""
     multipart_id: str = ""
+    hold: bool = False
+    """To be one of several sources: its arrival alone makes no job."""
     created_at: str = ""
     expires: int = 0
     """Seconds since 1970, after which the item may vanish."""
+
+    @field_serializer("options")
+    def _as_stated(self, options: JobOptions) -> dict[str, Any]:
+        """Only what was asked for is stored, so that a template's options are not overruled by defaults."""
+        return options.model_dump(mode="json", exclude_unset=True)

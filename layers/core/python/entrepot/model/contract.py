@@ -33,8 +33,16 @@ class Mode(StrEnum):
     FEED = "feed"
 
 
-NEEDS_KEY = frozenset({Mode.UPSERT, Mode.UPDATE_ONLY, Mode.INSERT_ONLY, Mode.DELETE_MISSING, Mode.HISTORY})
-"""Modes that must recognise a row."""
+NEEDS_KEY = frozenset(
+    {Mode.UPSERT, Mode.UPDATE_ONLY, Mode.INSERT_ONLY, Mode.DELETE_MISSING, Mode.HISTORY, Mode.FEED},
+)
+"""Modes that must recognise a row. Replace without a key compares whole rows."""
+
+REMOVES = frozenset({Mode.REPLACE, Mode.DELETE_MISSING})
+"""Modes that take rows out of the target because the source lacks them."""
+
+SLICED = frozenset({Mode.REPLACE, Mode.DELETE_MISSING})
+"""Modes in which a slice bounds what is compared; rows of the source outside of it are refused."""
 
 
 class Classification(StrEnum):
@@ -197,6 +205,65 @@ class Thresholds(Model):
     max_refused_percent: float | None = Field(default=None, ge=0, le=100)
 
 
+class SliceTest(Model):
+    """What one field's value must be for a row to lie in a slice: one of some values, or in a range.
+
+    Written as a value, a list of values (``null`` among them means: blank) or a range.
+    """
+
+    values: list[str | None] | None = Field(default=None, min_length=1, max_length=10_000)
+    range: Annotated[Range | None, BeforeValidator(_range)] = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> SliceTest:
+        if (self.values is None) == (self.range is None):
+            msg = "a slice names values or a range for each of its fields"
+            raise ValueError(msg)
+        return self
+
+
+def _slice(value: object) -> object:
+    """``{region: EU, year: [2023, 2024], day: "[2024-01-01, 2024-02-01)"}`` as tests."""
+    if not isinstance(value, dict):
+        return value
+    return {str(name): _slice_test(test) for name, test in value.items()}
+
+
+def _slice_test(test: object) -> object:
+    if isinstance(test, (dict, SliceTest)):
+        return test
+    if isinstance(test, str) and re.match(r"^\s*[\[(][^,]*,[^,]*[\])]\s*$", test):
+        return {"range": test}
+    many = test if isinstance(test, (list, tuple)) else [test]
+    return {"values": [v if v is None else str(_yaml_text(v)) for v in many]}
+
+
+Slice = Annotated[dict[str, SliceTest], BeforeValidator(_slice)]
+"""Field → test; all of them must hold. Empty: the whole table."""
+
+
+class HistorySpec(Model):
+    """Columns and rules of mode history (slowly changing dimension, type 2)."""
+
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+    current: str = "is_current"
+    at: str | None = None
+    """The field that says since when a row holds; else it is the time of publish."""
+    close_missing: bool = False
+    """Whether versions whose key the source lacks end too."""
+
+
+class FeedSpec(Model):
+    """Mode feed: which field says what became of a row, and in which words."""
+
+    operation: str = "operation"
+    """A field of the contract; it is not stored in the target."""
+    insert: list[str] = Field(default=["I", "insert", "c", "create", "r"], max_length=50)
+    update: list[str] = Field(default=["U", "update"], max_length=50)
+    delete: list[str] = Field(default=["D", "delete"], max_length=50)
+
+
 class Contract(Model):
     """A dataset's agreed shape (PRODUCT.md: contract).
 
@@ -214,6 +281,19 @@ class Contract(Model):
     fields: list[FieldSpec] = Field(min_length=1, max_length=MAX_FIELDS)
     on_invalid: OnInvalid = OnInvalid.QUARANTINE
     thresholds: Thresholds = Field(default_factory=Thresholds)
+    update: list[str] = Field(default_factory=list, max_length=MAX_FIELDS)
+    """Fields that may change in rows that exist; empty: all of them."""
+    slice: Slice = Field(default_factory=dict, max_length=32)
+    history: HistorySpec = Field(default_factory=HistorySpec)
+    feed: FeedSpec = Field(default_factory=FeedSpec)
+    max_removed_percent: float = Field(default=10, ge=0, le=100)
+    """A job that would take more than this share of the rows in its slice waits for approval."""
+    backup_percent: float = Field(default=50, ge=0, le=100)
+    """A job that would touch more than this share of the table keeps a verified copy of it first."""
+    allow_cascade: bool = False
+    """Whether deletes may cascade to, or blank references in, other tables."""
+    writers: Literal["wait", "interleave"] = "wait"
+    """What other writers of the target do while a job publishes."""
     decimal_mark: Literal[".", ","] = "."
     description: str = ""
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -232,15 +312,20 @@ class Contract(Model):
         if doubles:
             msg = f"fields named twice: {', '.join(doubles)}"
             raise ValueError(msg)
-        for role, wanted in (("key", self.key), ("order_by", [self.order_by] if self.order_by else [])):
+        roles = {
+            "key": self.key,
+            "order_by": [self.order_by] if self.order_by else [],
+            "update": self.update,
+            "slice": list(self.slice),
+            "history.at": [self.history.at] if self.history.at else [],
+            "feed.operation": [self.feed.operation] if self.mode is Mode.FEED else [],
+        }
+        for role, wanted in roles.items():
             missing = [k for k in wanted if k not in names]
             if missing:
                 msg = f"{role} names fields that the contract does not have: {', '.join(missing)}"
                 raise ValueError(msg)
-        if (
-            self.mode in {Mode.UPSERT, Mode.UPDATE_ONLY, Mode.INSERT_ONLY, Mode.DELETE_MISSING, Mode.HISTORY}
-            and not self.key
-        ):
+        if self.mode in NEEDS_KEY and not self.key:
             msg = f"mode {self.mode.value} needs a key"
             raise ValueError(msg)
         self.table_parts()

@@ -87,6 +87,12 @@ class WaitPart(Part):
     LATE_MINUTES: float = Field(default=60, gt=0)
 
 
+class JournalPart(Part):
+    """How long publishes can be taken back."""
+
+    UNDO_DAYS: float = Field(default=7, gt=0)
+
+
 class TenantPart(Part):
     """Known tenants; any when empty."""
 

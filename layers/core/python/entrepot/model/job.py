@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from entrepot.model.base import Model, Stored
-from entrepot.model.contract import Mode
-from entrepot.model.receipt import Receipt
+from entrepot.model.collection import CollectionAsk
+from entrepot.model.contract import Mode, Slice
+from entrepot.model.receipt import InputAccount, Receipt
 from entrepot.model.source import Detection, Source, SplitState
+from entrepot.model.usage import Usage
 
 
 class JobState(StrEnum):
@@ -90,8 +92,9 @@ class ErrorInfo(Model):
 class Awaiting(Model):
     """What a person is asked, and until when."""
 
-    question: Literal["mapping", "contract"]
-    """``mapping``: which column feeds which field; ``contract``: is this draft right?"""
+    question: Literal["mapping", "contract", "plan"]
+    """``mapping``: which column feeds which field; ``contract``: is this draft right?; ``plan``: shall exactly
+    this be published (or taken back)?"""
     since: str
     deadline: str
     detail: dict[str, Any] = Field(default_factory=dict)
@@ -118,6 +121,10 @@ class Tally(Model):
     accepted: int = 0
     duplicate: int = 0
     quarantined: int = 0
+    collapsed: int = 0
+    """Rows that became part of another one."""
+    inputs: list[InputAccount] = Field(default_factory=list, max_length=1000)
+    """Of a job of many objects: what each brought."""
 
 
 class MappedColumn(Model):
@@ -130,10 +137,73 @@ class MappedColumn(Model):
     reason: str = "exact"
 
 
+class PlanCounts(Model):
+    """What a publish or an undo would do to the target, in rows."""
+
+    insert: int = 0
+    update: int = 0
+    unchanged: int = 0
+    delete: int = 0
+    """Rows that the source deletes (feed); for an undo, inserted rows that go."""
+    remove: int = 0
+    """Rows taken because the source lacks them (replace, delete-missing)."""
+    close: int = 0
+    """History versions that end."""
+    filtered: int = 0
+    filtered_by: dict[str, int] = Field(default_factory=dict)
+    keep: int = 0
+    """Undo: rows that are left as they are, because they were edited since."""
+    children: dict[str, int] = Field(default_factory=dict)
+    """Foreign key → rows of other tables that deletes would cascade to or blank."""
+
+
+class PlanSummary(Model):
+    """A plan that waits for a person, as the job item keeps it. Its rows are read from the target's database."""
+
+    hash: str
+    """Order-free digest of every planned action, its key and the row it finds."""
+    counts: PlanCounts
+    made_at: str = ""
+    held: str = ""
+    """Why the job waits, when nobody asked for a plan: e.g. it would remove more than the contract allows."""
+    stale: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    """Rows (their keys, masked where they must be) that changed between the previous plan and its publish."""
+
+
+class UndoRequest(Model):
+    """What an undo job takes back."""
+
+    jobs: list[str] = Field(min_length=1, max_length=10_000)
+    """Published jobs of one target, newest first."""
+    until: str = ""
+    """ISO time of `undo --to`; empty for an undo of named jobs."""
+
+
+class MergeOptions(Model):
+    """How the rows of several objects become one."""
+
+    precedence: list[Annotated[str | int, Field(union_mode="left_to_right")]] = Field(min_length=1, max_length=10_000)
+    """Objects by name, or by place from 1: of a key's values in a field, the first that is not blank counts.
+    Objects that are not named come after, in their order."""
+
+
 class JobOptions(Model):
     """What the caller asked for beside the file."""
 
     force: bool = False
+    plan: bool = False
+    """Stop before publish with the exact plan, and wait for a person."""
+    slice: Slice = Field(default_factory=dict, max_length=32)
+    """Narrows replace and delete-missing for this job; the contract's own slice holds as well."""
+    only_if: str = Field(default="", pattern=r"^(|empty|unchanged(:.{1,128})?)$")
+    """``empty``: publish only into an empty target (or slice). ``unchanged``: only when nobody but Entrepot
+    changed it since the last publish, or since the job that is named."""
+    incremental: bool = False
+    """Of a prefix, take only what is new or changed since the last published job of contract and prefix."""
+    merge: MergeOptions | None = None
+    """Rows of one key from several objects become one row."""
+    priority: int = Field(default=5, ge=0, le=9)
+    """9 goes first when jobs wait for each other."""
     mode: Mode | None = None
     fail_on_quarantine: bool = False
     message: str = ""
@@ -149,7 +219,7 @@ class Job(Stored):
 
     tenant: str
     job_id: str
-    kind: Literal["import"] = "import"
+    kind: Literal["import", "undo", "collection"] = "import"
     state: JobState = JobState.RECEIVED
     leg: int = 1
     attempt: int = 0
@@ -174,12 +244,19 @@ class Job(Stored):
     """Work-bucket key of the LoadSpec, once mapped."""
     done: list[Step] = Field(default_factory=list)
     progress: Progress = Field(default_factory=Progress)
+    usage: Usage = Field(default_factory=Usage)
+    """What the job used so far; the store adds to it as chunks are done and legs end."""
     tally: Tally | None = None
     reloads: int = 0
     """How often check had chunks loaded again."""
     doubts: list[str] = Field(default_factory=list)
     error: ErrorInfo | None = None
     awaiting: Awaiting | None = None
+    plan: PlanSummary | None = None
+    approved_plan: str = ""
+    """Hash of the plan that a person said yes to; publish does that or nothing."""
+    undo: UndoRequest | None = None
+    collection: CollectionAsk | None = None
     receipt: Receipt | None = None
     parent: str = ""
     received_at: str = ""

@@ -7,7 +7,64 @@ from typing import Any
 from pydantic import Field
 
 from entrepot.errors import IntegrityError
-from entrepot.model.base import Stored
+from entrepot.model.base import Model, Stored
+
+
+class KeptRow(Model):
+    """A row that an undo left as it was."""
+
+    job: str
+    """The job that was to be taken back."""
+    key: dict[str, Any] = Field(default_factory=dict)
+    """Column → value as text, masked where it must be; empty for a table without a key."""
+    reason: str
+    """``edited``, ``gone``, ``taken`` (another row has its place) or ``later_job``."""
+    by: str = ""
+    """The later job that wrote it, where that is known."""
+
+
+class Undone(Model):
+    """What an undo did, in rows."""
+
+    removed: int = 0
+    """Inserted rows that went."""
+    restored: int = 0
+    """Updated or closed rows that got their former values back."""
+    reinserted: int = 0
+    """Deleted rows that came back."""
+    kept: int = 0
+    """Rows that were edited since and are left as they are."""
+    kept_rows: list[KeptRow] = Field(default_factory=list, max_length=1000)
+    """The first of them."""
+    jobs: list[str] = Field(default_factory=list)
+    """The jobs that were taken back, newest first."""
+
+
+class InputAccount(Model):
+    """What one of a job's objects brought."""
+
+    source: str
+    name: str = ""
+    sha256: str = ""
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+
+class Cost(Model):
+    """What a job used, and what that would cost on AWS at list price."""
+
+    cpu_seconds: float = 0.0
+    peak_memory_mb: int = 0
+    gb_seconds: float = 0.0
+    invocations: int = 0
+    requests: dict[str, int] = Field(default_factory=dict)
+    """Service → requests."""
+    state_transitions: int = 0
+    usd: float = 0.0
+    prices: str = ""
+    """Region and date of the price table."""
 
 
 class Receipt(Stored):
@@ -54,6 +111,18 @@ class Receipt(Stored):
     started_at: str = ""
     finished_at: str = ""
     parent: str = ""
+    plan_hash: str = ""
+    """Of the plan that was published, when there was one."""
+    masked: list[str] = Field(default_factory=list)
+    """Target columns whose values stay out of lists of rows, by their fields' classes; so that an undo knows."""
+    backup: str = ""
+    """The verified copy of the table as it was before, ``schema.table``; empty when none was needed."""
+    undone_by: str = ""
+    """The undo job that took this one back."""
+    undo: Undone | None = None
+    inputs: list[InputAccount] = Field(default_factory=list, max_length=1000)
+    """Of a job of many objects: what each brought, before rows were merged; the first thousand."""
+    cost: Cost | None = None
 
     def accounted(self) -> int:
         """Rows whose fate is known."""

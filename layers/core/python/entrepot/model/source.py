@@ -25,9 +25,13 @@ class Source(Model):
     size: int = 0
     """Bytes."""
     sha256: str = ""
+    inputs: int = 0
+    """How many objects it stands for: ``uri`` is then their list in the work bucket, ``version`` its digest."""
 
     def identity(self) -> str:
-        """What makes two deliveries the same delivery: place and version, or content."""
+        """What makes two deliveries the same delivery: place and version, or content; of a set, in any order."""
+        if self.inputs:
+            return f"set:{self.version}"
         return f"{self.uri}@{self.version}" if self.version else f"sha256:{self.sha256}"
 
 
@@ -100,6 +104,8 @@ class Chunk(Model):
     first_row: int
     records: int
     uri: str = ""
+    input: int = 0
+    """Which of the job's objects it is a part of, from 0."""
     plain: bool = False
     """Split proved every record well-formed and none blank: a reader may trust its own count then."""
 
@@ -112,6 +118,10 @@ class Chunk(Model):
 class SplitState(Model):
     """A checkpoint of `split`: where it stands in the source and in the book of chunks."""
 
+    input: int = 0
+    """Of a job of many objects: the one that is being cut."""
+    detected: int = 0
+    """Of a job of many objects: the blocks of them that were looked at, before any is cut."""
     offset: int = 0
     row: int = 0
     in_quotes: bool = False

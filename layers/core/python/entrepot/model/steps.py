@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from entrepot.model.base import Model
-from entrepot.model.contract import Contract, Mode
+from entrepot.model.contract import Contract, Mode, Slice
 from entrepot.model.job import MappedColumn
-from entrepot.model.source import Chunk, Detection
+from entrepot.model.source import Chunk, Detection, Source
 
-Outcome = Literal["next", "more", "stop", "profile", "reload", "skip"]
+Outcome = Literal["next", "more", "stop", "profile", "reload", "skip", "publish"]
 
 
 class StepInput(Model):
@@ -52,6 +52,16 @@ class ChunkOutput(ChunkInput):
     quarantined: int = 0
 
 
+class Input(Model):
+    """One of a job's objects: what it is, and how its columns feed the fields."""
+
+    n: int
+    """Its place, from 0."""
+    source: Source
+    detection: Detection | None = None
+    mapping: list[MappedColumn] = Field(default_factory=list)
+
+
 class TargetColumn(Model):
     """One column as it is (or will be) in the target table."""
 
@@ -60,6 +70,17 @@ class TargetColumn(Model):
     """As ``format_type`` prints it: ``bigint``, ``numeric(12,2)``, ``character varying(10)`` …"""
     field: str
     """The contract's field that feeds it."""
+    stored: bool = True
+    """False for a column that staging alone has: the operation of a feed."""
+    required: bool = False
+    """Feed: whether a row that does not delete must bring a value; validate cannot tell them apart."""
+
+
+class MergeRange(Model):
+    """The chunks of one object of a merge."""
+
+    first: int
+    last: int
 
 
 class LoadSpec(Model):
@@ -87,3 +108,10 @@ class LoadSpec(Model):
     """Name within schema ``entrepot_staging``; filled by the target adapter's rule."""
     chunks_total: int = 0
     unlogged: bool = True
+    slice: Slice = Field(default_factory=dict)
+    """The contract's slice and the job's, joined."""
+    only_if: str = ""
+    inputs: int = 0
+    """How many objects the job reads, each with a detection and a mapping of its own (`workflow.inputs`)."""
+    merge: list[MergeRange] = Field(default_factory=list)
+    """Rows of one key become one: the chunks of each object, first the object whose values come first."""

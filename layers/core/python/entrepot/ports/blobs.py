@@ -54,6 +54,20 @@ class BlobStore(Protocol):
     def list(self, uri_prefix: str) -> Iterator[BlobInfo]:
         """Objects whose URI begins so, in the order of their keys."""
 
+    def list_fixed(self, uri_prefix: str) -> Iterator[BlobInfo]:
+        """The same, each at a version that names its content for good: a version id, or what stands for it.
+
+        Where nothing keeps versions that is ``etag:`` and the ETag, or a local file's SHA-256. Such a version
+        is understood by `head`, `read` and `stream`, which find nothing once the object was replaced.
+        """
+
+    def write_if(self, uri: str, data: bytes, *, etag: str) -> str:
+        """Stores an object in place of the one with this ETag, or of none when it is empty; the new ETag.
+
+        Raises:
+            ConflictError: Something else lies there.
+        """
+
     def delete(self, uri: str) -> None:
         """Removes an object; no error when it is gone already."""
 

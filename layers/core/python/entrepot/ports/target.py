@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from entrepot.model.job import PlanSummary
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec
 
@@ -81,6 +82,53 @@ class CheckResult:
     accepted: int
     duplicate: int
     quarantined: int
+    collapsed: int = 0
+    """Feed: rows that later rows of their key superseded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a publish or an undo would do just now. ``summary.made_at`` is the caller's to fill."""
+
+    summary: PlanSummary
+    target_rows: int
+    """Rows of the target (or of the slice) that the shares are taken of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One row of a plan, for people. Values are as text; the caller masks what must be masked."""
+
+    n: int
+    """Its place in the plan, from 1; pages go on after it."""
+    action: str
+    """``insert``, ``update``, ``delete``, ``remove``, ``close``; of an undo ``remove``, ``restore``,
+    ``reinsert``, ``keep``."""
+    key: dict[str, str | None]
+    """Column → value; empty for a table without a key."""
+    old: dict[str, str | None] | None
+    """Column → value now, of the columns that change; None for an insert."""
+    new: dict[str, str | None] | None
+    """Column → value after it; None for a delete."""
+    chunk_id: str = ""
+    row: int = 0
+    """Row number in the source, 0 when the source has none."""
+    moved: bool = False
+    """Whether the target's row has changed since the plan was made."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoSpec:
+    """What an undo job is to take back."""
+
+    tenant: str
+    job_id: str
+    jobs: list[str]
+    """Published jobs of one target, newest first."""
+    allow_cascade: bool = False
+    masked: list[str] = field(default_factory=list)
+    """Target columns whose values must not be shown in the list of kept rows."""
 
 
 class Target(Protocol):
@@ -122,8 +170,20 @@ class Target(Protocol):
     def refusals(self, spec: LoadSpec) -> Iterator[RefusedRow]:
         """What check took out, ordered by chunk and row."""
 
-    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float) -> Receipt | None:
+    def plan(self, spec: LoadSpec) -> Plan:
+        """What publish would do now, by the same classification, without doing it; replaces an earlier plan.
+
+        Raises as `start_publish` does for what can be known before.
+        """
+
+    def plan_rows(self, spec: LoadSpec, *, after: int = 0, limit: int = 100, action: str = "") -> list[PlannedRow]:
+        """A page of a job's stored plan."""
+
+    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float, plan_hash: str = "") -> Receipt | None:
         """Starts ``CALL entrepot.publish`` unless it runs or has ended, and waits at most ``seconds``.
+
+        With ``plan_hash``, the classification made under the locks must have that hash. Without it, a
+        job that removes more than the contract allows is held.
 
         Returns the receipt once it is committed, None while it runs. ``draft`` carries everything of
         the receipt but the counts, which are recounted in the database.
@@ -131,7 +191,34 @@ class Target(Protocol):
         Raises:
             IntegrityError: The recount disagrees; all was rolled back.
             TargetError: The table refused a row or the publish; all was rolled back.
+            PlanStaleError: The plan is no longer what would be done; ``rows`` names the rows.
+            HeldError: A person must see the plan first; ``reason`` says why. Nothing was done.
+            ConditionError: ``only_if`` does not hold. Nothing was done.
         """
+
+    def plan_undo(self, spec: UndoSpec) -> Plan:
+        """What an undo would do now, without doing it; replaces an earlier plan of this undo job.
+
+        Raises:
+            UndoError: A job cannot be taken back: it was never published here, is undone already, its
+                journal is gone, or the table was replaced; ``facts`` say which job.
+        """
+
+    def undo_rows(self, spec: UndoSpec, *, after: int = 0, limit: int = 100, action: str = "") -> list[PlannedRow]:
+        """A page of an undo's stored plan."""
+
+    def start_undo(self, spec: UndoSpec, draft: Receipt, *, seconds: float, plan_hash: str = "") -> Receipt | None:
+        """Starts ``CALL entrepot.undo`` unless it runs or has ended, and waits at most ``seconds``.
+
+        One transaction takes back all jobs of ``spec``, newest first. Raises as `start_publish` and
+        `plan_undo` do.
+        """
+
+    def jobs_since(self, tenant: str, schema: str, table: str, since: str) -> list[str]:
+        """Published jobs of a table after an ISO time that were not taken back, newest first."""
+
+    def expire_journals(self, before: str) -> int:
+        """Drops undo tables, kept staging and backups of jobs published before an ISO time; of how many jobs."""
 
     def receipt(self, tenant: str, job_id: str) -> Receipt | None:
         """The receipt of a published job: the truth about it."""
@@ -143,7 +230,7 @@ class Target(Protocol):
         """The receipt of a publish of a later version of the same key (S3 sequencer order)."""
 
     def drop_staging(self, tenant: str, job_id: str) -> None:
-        """Drops a job's staging, ledger and plan; no error when gone."""
+        """Drops a job's ledger and plan, and its staging unless a receipt needs it for undo; no error when gone."""
 
     def staged_jobs(self) -> list[tuple[str, str]]:
         """(tenant, job_id) of every job with staging in this database."""

@@ -1,10 +1,12 @@
-"""Small ports: time, ids, executions, events."""
+"""Small ports: time, ids, executions, events, what is used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
+
+from entrepot.model.usage import Usage
 
 
 class Clock(Protocol):
@@ -46,6 +48,19 @@ class EventBus(Protocol):
 
     def publish(self, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Puts one event: ids and counts only."""
+
+
+class Meter(Protocol):
+    """What the running invocation uses for its job."""
+
+    def unwritten(self) -> Usage:
+        """What was used and is not yet written with the job; nothing where nothing is measured."""
+
+    def written(self, usage: Usage) -> None:
+        """Takes note that this much is written down now."""
+
+    def add(self, usage: Usage) -> None:
+        """Counts something that was measured elsewhere."""
 
 
 class Scheduler(Protocol):

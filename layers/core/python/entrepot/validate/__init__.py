@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.validate.chunk import ValidatedChunk, validate_chunk
+from entrepot.validate.chunk import ValidatedChunk, validate_chunk, with_missing
 from entrepot.validate.types import arrow_type, is_zoned
 
-__all__ = ["ValidatedChunk", "arrow_type", "is_zoned", "validate_chunk"]
+__all__ = ["ValidatedChunk", "arrow_type", "is_zoned", "validate_chunk", "with_missing"]

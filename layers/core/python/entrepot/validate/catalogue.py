@@ -174,6 +174,16 @@ SET_BASED: Mapping[str, Entry] = {
         "{column} names something that does not exist{detail}.",
         "Correct the value, or import what it refers to first.",
     ),
+    "operation": Entry(
+        "Unknown operation",
+        "{column} says no operation that the contract lists.",
+        "Write one of the contract's words for insert, update or delete.",
+    ),
+    "outside_slice": Entry(
+        "Outside of the slice",
+        "The row lies outside of the part of the table that this delivery replaces.",
+        "Leave the row out, or deliver for the slice that it belongs to.",
+    ),
     "check": Entry(
         "Refused by the table",
         "A rule of the target table refuses the row{detail}.",

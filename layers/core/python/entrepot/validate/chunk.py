@@ -121,6 +121,25 @@ def field_checks(spec: LoadSpec) -> list[FieldCheck]:
     return found
 
 
+def with_missing(batches: list[pa.RecordBatch], spec: LoadSpec) -> list[pa.RecordBatch]:
+    """Batches with all of the spec's mapped fields: those that one object does not bring are null.
+
+    Args:
+        batches: Typed rows of one object.
+        spec: The spec over all objects.
+    """
+    import pyarrow as pa
+
+    types = {m.field: check.type for m, check in zip(spec.mapping, field_checks(spec), strict=True)}
+    names = [*types, ROW_COLUMN]
+    whole = []
+    for batch in batches:
+        known = set(batch.schema.names)
+        columns = [batch.column(n) if n in known else pa.nulls(batch.num_rows, types[n]) for n in names]
+        whole.append(pa.RecordBatch.from_arrays(columns, names=names))
+    return whole
+
+
 def _texts(parsed: ParsedChunk, index: int) -> pa.Array:
     column = parsed.table.column(index)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -13,7 +13,9 @@ from entrepot.model.steps import LoadSpec, StepInput, StepOutput
 from entrepot.ports.target import LedgerLine, RefusedRow
 from entrepot.ports.world import Deadline
 from entrepot.validate.catalogue import finding
+from entrepot.workflow.accounts import accounts
 from entrepot.workflow.chunks import read_chunk, read_chunks, write_chunks
+from entrepot.workflow.inputs import detection_of, input_of
 from entrepot.workflow.life import answer, end, enter, error_info, error_message, finish_step, is_over
 from entrepot.workflow.quarantine import decoded, write_quarantine
 from entrepot.workflow.spec import read_spec
@@ -69,9 +71,11 @@ def _check(world: World, job: Job, step: StepInput, deadline: Deadline) -> StepO
         accepted=result.accepted,
         duplicate=result.duplicate,
         quarantined=result.quarantined + sum(line.quarantined for line in ledger.values()),
+        collapsed=result.collapsed,
+        inputs=accounts(world, entered, chunks, ledger, world.target.refusals(spec)),
     )
-    if tally.read != tally.accepted + tally.duplicate + tally.quarantined:
-        accounted = tally.accepted + tally.duplicate + tally.quarantined
+    accounted = tally.accepted + tally.duplicate + tally.quarantined + tally.collapsed
+    if tally.read != accounted:
         msg = f"{tally.read} rows were read, but {accounted} are accounted for."
         raise IntegrityError(msg, read=tally.read)
     progress = entered.progress.model_copy(update={"accepted": tally.accepted, "quarantined": tally.quarantined})
@@ -140,7 +144,7 @@ def _explain(world: World, job: Job, spec: LoadSpec, chunks: dict[str, Chunk], d
             continue
         if deadline.remaining() < until:
             return False
-        write_quarantine(world, job, name, _verbatim(world, job, spec, chunks[chunk_id], list(group)))
+        write_quarantine(world, job, name, _verbatim(world, job, chunks[chunk_id], list(group)))
     return True
 
 
@@ -152,20 +156,21 @@ def _exists(world: World, job: Job, name: str) -> bool:
 def _verbatim(
     world: World,
     job: Job,
-    spec: LoadSpec,
     chunk: Chunk,
     refused: list[RefusedRow],
 ) -> list[QuarantinedRow]:
-    data = read_chunk(world, job, chunk)
+    part_of = input_of(world, job, chunk)
+    detection = detection_of(part_of)
+    data = read_chunk(world, part_of.source, chunk)
     by_row: dict[int, list[RefusedRow]] = {}
     for r in refused:
         by_row.setdefault(r.row, []).append(r)
-    records = extract_rows(data, spec.detection, chunk, by_row.keys())
+    records = extract_rows(data, detection, chunk, by_row.keys())
     if len(records) != len(by_row):
         msg = f"Chunk {chunk.id}: refused rows were not found again in the source."
         raise FatalError(msg, chunk=chunk.id)
-    encoding = "utf-8" if chunk.uri else spec.detection.encoding
-    column = {m.field: m.column for m in spec.mapping}
+    encoding = "utf-8" if chunk.uri else detection.encoding
+    column = {m.field: m.column for m in part_of.mapping}
     rows = []
     for row in sorted(by_row):
         offset, raw = records[row]
@@ -175,6 +180,7 @@ def _verbatim(
             QuarantinedRow(
                 row=row,
                 offset=offset,
+                member=part_of.source.name if job.source.inputs else "",
                 chunk=chunk.id,
                 raw=text,
                 raw_base64=encoded,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from entrepot.model.job import Job, JobState
-from entrepot.model.source import Chunk
+from entrepot.model.source import Chunk, Source
 from entrepot.model.steps import ChunkInput
 from entrepot.workflow.world import World, work_uri
 
@@ -28,10 +28,10 @@ def is_idle(world: World, job: Job, step: ChunkInput) -> bool:
     return record is not None and record.chunk_state == "loaded"
 
 
-def read_chunk(world: World, job: Job, chunk: Chunk) -> bytes:
-    """A chunk's bytes, from the source or from its piece."""
+def read_chunk(world: World, source: Source, chunk: Chunk) -> bytes:
+    """A chunk's bytes, from the object it is a part of or from its piece."""
     if chunk.uri:
         return world.blobs.read(chunk.uri, start=chunk.start, end=chunk.end)
     if chunk.start == chunk.end:
         return b""
-    return world.blobs.read(job.source.uri, version=job.source.version, start=chunk.start, end=chunk.end)
+    return world.blobs.read(source.uri, version=source.version, start=chunk.start, end=chunk.end)

@@ -16,7 +16,11 @@ from entrepot.errors import NotFoundError, UsageError
 from entrepot.model.job import Job, JobOptions
 from entrepot.model.source import Source
 from entrepot.ports.blobs import BlobStore
+from entrepot.workflow.gathering import Wanted, below, listed, set_name
+from entrepot.workflow.incremental import Incremental
+from entrepot.workflow.inputs import bundle
 from entrepot.workflow.intake import Delivery, Intake
+from entrepot.workflow.sources import is_prefix
 from entrepot.workflow.world import World
 
 UPLOAD_PREFIX = "upload-"
@@ -35,9 +39,9 @@ def receive(world: World, message: dict[str, Any]) -> Job | None:
     """
     intake = Intake(world.jobs, world.config, world.executions, world.clock)
     try:
-        delivery, upload_id = _scheduled(world, message), ""
-        if delivery is None:
-            delivery, upload_id = _dropped(world, message)
+        if message.get("source") == "entrepot.schedule":
+            return _scheduled(world, intake, message)
+        delivery, upload_id = _dropped(world, message)
         if delivery is None:
             return None
         job = intake.receive(delivery)
@@ -125,27 +129,36 @@ def _dropped(world: World, message: dict[str, Any]) -> tuple[Delivery | None, st
     upload = world.config.upload(tenant, upload_id) if upload_id else None
     if upload is None:
         return delivery, ""
+    if upload.hold:
+        return None, ""  # one of several sources: the request that names it makes the job
     # However often its event comes, a forced upload is forced once.
     attempt = 1 if upload.options.force else None
     named = replace(delivery, origin=upload.origin, actor=upload.actor, options=upload.options, attempt=attempt)
     return named, upload_id
 
 
-def _scheduled(world: World, message: dict[str, Any]) -> Delivery | None:
-    if message.get("source") != "entrepot.schedule":
-        return None
+def _scheduled(world: World, intake: Intake, message: dict[str, Any]) -> Job | None:
+    """What a schedule that fires brings: an object, or all or what is new below a prefix."""
     tenant, name = str(message["tenant"]), str(message["schedule"])
     schedule = world.config.schedule(tenant, name).schedule
     template = world.config.template(tenant, schedule.template).template
-    return Delivery(
+    delivery = Delivery(
         tenant=tenant,
         contract=template.contract,
-        source=describe_source(world.blobs, schedule.source),
+        source=Source(uri=schedule.source),
         actor=f"schedule:{name}",
         origin="schedule",
         template=template.name,
         options=JobOptions(),
     )
+    if not is_prefix(schedule.source):
+        return intake.receive(replace(delivery, source=describe_source(world.blobs, schedule.source)))
+    called, work = set_name([Wanted(schedule.source)], []), world.settings.work_bucket
+    if template.options.incremental:
+        taker = Incremental(world.blobs, world.jobs, intake, work)
+        return taker.take(delivery, schedule.source, lambda: listed(world.blobs, schedule.source), called).job
+    every = list(below(world.blobs, schedule.source))
+    return intake.receive(replace(delivery, source=bundle(world.blobs, work, tenant, every, called)))
 
 
 def _reject(world: World, message: dict[str, Any], error: UsageError | ValueError) -> None:

@@ -34,6 +34,9 @@ class Veil:
         fields = contract.fields if contract else []
         self._classes: dict[str, Classification] = {f.name: f.classification for f in fields}
         self._clearance = clearance
+        if job is not None and job.source.inputs:
+            # Each object has its own columns: of a raw row alone it cannot be told which cell is which.
+            job = None
         mapping = (job.mapping if job else None) or []
         self._by_index = {m.index: m.field for m in mapping}
         self._by_column = {m.column: m.field for m in mapping}

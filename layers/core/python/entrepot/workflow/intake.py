@@ -113,7 +113,7 @@ class Intake:
             if version.template.contract != delivery.contract:
                 msg = f"Template {delivery.template} is for contract {version.template.contract}."
                 raise NotFoundError(msg, hint=f"Deliver under {version.template.contract}.", template=delivery.template)
-            options = _layered(version.template.options, options)
+            options = layered(version.template.options, options)
         head = self._config.contract_head(delivery.tenant, delivery.contract)
         stamp = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Job(
@@ -133,7 +133,7 @@ class Intake:
         )
 
 
-def _layered(template: JobOptions, stated: JobOptions) -> JobOptions:
+def layered(template: JobOptions, stated: JobOptions) -> JobOptions:
     """The template's options, under those that the delivery states itself."""
     merged = template.model_dump() | stated.model_dump(exclude_unset=True)
     return JobOptions.model_validate(merged)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
+from entrepot import cost
 from entrepot.errors import ConflictError, EntrepotError
-from entrepot.model.job import AWAITING, ENDED, RUNNING, ErrorInfo, Job, JobState, Step
+from entrepot.model.job import AWAITING, ENDED, RUNNING, Awaiting, ErrorInfo, Job, JobState, Step
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import Outcome, StepInput, StepOutput
 from entrepot.workflow.world import World, now
@@ -51,6 +53,17 @@ def finish_step(world: World, job: Job, step: Step, changes: Mapping[str, Any]) 
     return world.jobs.update(job, {**changes, "done": done}, expect=RUNNING)
 
 
+def question(world: World, what: Literal["mapping", "contract", "plan"], detail: Mapping[str, Any]) -> Awaiting:
+    """What a person is asked from now on, until the deployment's deadline."""
+    deadline = world.clock.now() + timedelta(days=world.settings.await_days)
+    return Awaiting(
+        question=what,
+        since=now(world),
+        deadline=deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        detail=dict(detail),
+    )
+
+
 def error_message(cause: str) -> str:
     """The message in a Step Functions error's cause, which for a function is JSON; empty when there is none."""
     try:
@@ -82,7 +95,8 @@ def end(
 ) -> Job | None:
     """Brings a job to rest with its account; None when something else did so first."""
     stamp = now(world)
-    account = receipt or draft_receipt(job, state, stamp)
+    draft = receipt or draft_receipt(job, state, stamp)
+    account = draft.model_copy(update={"cost": cost.account(job.usage + world.meter.unwritten() + cost.STILL_TO_COME)})
     changes: dict[str, Any] = {"receipt": account, "finished_at": stamp}
     if error is not None:
         changes["error"] = error
@@ -120,6 +134,8 @@ def draft_receipt(job: Job, state: JobState, finished_at: str) -> Receipt:
         accepted=tally.accepted if tally else job.progress.accepted,
         duplicate=tally.duplicate if tally else 0,
         quarantined=tally.quarantined if tally else job.progress.quarantined,
+        collapsed=tally.collapsed if tally else 0,
+        inputs=tally.inputs if tally else [],
         started_at=job.received_at,
         finished_at=finished_at,
         parent=job.parent,

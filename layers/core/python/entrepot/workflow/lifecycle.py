@@ -1,4 +1,4 @@
-"""What people do to jobs: cancel, approve, reject, confirm, resume.
+"""What people do to jobs: cancel, approve, publish a plan, reject, confirm, resume.
 
 Every answer is stored first; then the next leg of the state machine starts. The same path serves
 recovery after a crash.
@@ -6,6 +6,7 @@ recovery after a crash.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from entrepot.model.contract import ContractStatus
 from entrepot.model.job import AWAITING, CANCELLABLE, RUNNING, ErrorInfo, Job, JobState, Step
 from entrepot.workflow.life import end
 from entrepot.workflow.world import World
+
+log = logging.getLogger(__name__)
 
 
 class Lifecycle:
@@ -37,6 +40,7 @@ class Lifecycle:
             msg = f"The job is {state.value} and cannot be cancelled any more."
             raise ConflictError(msg, state=state.value)
         if job.state not in RUNNING or job.state is JobState.RECEIVED:
+            self._drop_staging(job)
             self._announce_by_leg(ended)
         return self._world.jobs.get(tenant, job_id)
 
@@ -44,10 +48,14 @@ class Lifecycle:
         """Answers the question of a draft contract with yes: this file and every later one goes on.
 
         Raises:
-            ConflictError: The job does not wait for an approval.
+            ConflictError: The job does not wait for an approval, or what it asks is answered by `publish`.
         """
         job = self._world.jobs.get(tenant, job_id)
         self._must_wait_for(job, JobState.AWAITING_APPROVAL, "approval")
+        if _asks_about_plan(job):
+            msg = "The job waits with a plan; a plan is approved by its hash."
+            hint = "Look at it, then publish it: `entrepot jobs publish`, or POST /jobs/{id}/publish with its hash."
+            raise ConflictError(msg, hint=hint, state=job.state.value, question="plan")
         head = self._world.config.contract_head(tenant, job.contract)
         version = (head.current or head.latest) if head else 0
         if head is None or not version:
@@ -55,6 +63,26 @@ class Lifecycle:
             raise ConflictError(msg, state=job.state.value)
         self._world.config.approve_contract(tenant, job.contract, version, by=actor)
         self.contract_approved(tenant, job.contract)
+        return self._world.jobs.get(tenant, job_id)
+
+    def publish(self, tenant: str, job_id: str, plan_hash: str, actor: str) -> Job:
+        """Answers the question of a plan with yes: exactly this plan is published, or nothing.
+
+        Raises:
+            ConflictError: The job does not wait with a plan, or its plan has another hash.
+        """
+        job = self._world.jobs.get(tenant, job_id)
+        if not _asks_about_plan(job) or job.plan is None:
+            what = "waits for something else" if job.state in AWAITING else f"is {job.state.value}"
+            msg = f"The job {what}: there is no plan to publish."
+            raise ConflictError(msg, state=job.state.value)
+        if plan_hash != job.plan.hash:
+            msg = "The job's plan has another hash: this one was never made, or a newer plan has replaced it."
+            hint = "Look at the plan as it is now, and publish it by its own hash."
+            raise ConflictError(msg, hint=hint, state=job.state.value, plan_hash=job.plan.hash)
+        if self._next_leg(job, {"approved_plan": plan_hash, "error": None}, by=actor) is None:
+            msg = "Somebody else answered first."
+            raise ConflictError(msg, state=self._world.jobs.get(tenant, job_id).state.value)
         return self._world.jobs.get(tenant, job_id)
 
     def contract_approved(self, tenant: str, contract: str) -> int:
@@ -68,7 +96,7 @@ class Lifecycle:
             page = self._world.jobs.list(
                 tenant, state=JobState.AWAITING_APPROVAL, contract=contract, cursor=cursor, limit=200
             )
-            waiting += page.jobs
+            waiting += (job for job in page.jobs if not _asks_about_plan(job))
             if not (cursor := page.cursor):
                 break
         for job in reversed(waiting):
@@ -89,6 +117,7 @@ class Lifecycle:
         if ended is None:
             msg = "Somebody else answered first."
             raise ConflictError(msg, state=self._world.jobs.get(tenant, job_id).state.value)
+        self._drop_staging(job)
         self._announce_by_leg(ended)
         return self._world.jobs.get(tenant, job_id)
 
@@ -156,6 +185,15 @@ class Lifecycle:
         self._world.executions.start(moved.tenant, moved.job_id, moved.leg)
         return moved
 
+    def _drop_staging(self, job: Job) -> None:
+        """Staging and plan of a job that ended at rest; what cannot be dropped now is left to the sweep."""
+        if not (job.spec_key or job.plan):
+            return
+        try:
+            self._world.target.drop_staging(job.tenant, job.job_id)
+        except EntrepotError as error:
+            log.warning("staging of job %s stays for the sweep: %s", job.job_id, error.code)
+
     def _announce_by_leg(self, job: Job) -> None:
         """No execution runs to tell the world of this end: one more leg goes straight to notify."""
         try:
@@ -169,9 +207,16 @@ class Lifecycle:
 
 def _restart_state(job: Job) -> JobState:
     """The state a leg begins in, by what is done already."""
+    if Step.GATE in job.done:
+        return JobState.CHECKING
     if Step.MAP in job.done:
         return JobState.LOADING
     return JobState.SPLITTING if Step.DETECT in job.done else JobState.RECEIVED
+
+
+def _asks_about_plan(job: Job) -> bool:
+    waits = job.state is JobState.AWAITING_APPROVAL
+    return waits and job.awaiting is not None and job.awaiting.question == "plan"
 
 
 def _by(actor: str, what: str, reason: str = "") -> ErrorInfo:

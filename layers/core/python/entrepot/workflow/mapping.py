@@ -6,20 +6,20 @@ awaiting state: no execution waits for a person.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from entrepot.detect.infer import infer_contract
-from entrepot.detect.profile import Profile, merge_profiles
+from entrepot.detect.profile import Profile
 from entrepot.errors import ConflictError, FatalError, RetriableError, SourceError, TargetError
-from entrepot.load import fit
-from entrepot.mapping import map_columns
+from entrepot.load import check_slice, fit
 from entrepot.model.contract import Contract, ContractStatus, ContractVersion
-from entrepot.model.job import Awaiting, Job, JobState, Step
+from entrepot.model.job import RUNNING, Job, JobState, Step
 from entrepot.model.source import Detection
-from entrepot.model.steps import LoadSpec, StepInput, StepOutput
+from entrepot.model.steps import LoadSpec, MergeRange, StepInput, StepOutput
 from entrepot.workflow.chunks import read_chunks
-from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
+from entrepot.workflow.columns import check_mergeable, map_inputs, merge_ranges, merged_columns, merged_profile
+from entrepot.workflow.inputs import detection_of, every_input
+from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over, question
 from entrepot.workflow.precedence import came_before
 from entrepot.workflow.world import World, now, work_uri
 
@@ -59,28 +59,23 @@ def _map(world: World, job: Job) -> Job | None:
     mode = job.options.mode or contract.effective_mode()
     if came_before(world, job, mode):
         return None
-    result = map_columns(detection.columns, contract, job.options.mapping)
-    if not result.mapped:
-        msg = f"None of the file's {len(detection.columns)} columns is in contract {contract.name}."
-        hint = "Check the delimiter and the header row, or deliver under another contract."
-        raise SourceError(msg, hint=hint, reason="no_column_matches")
-    if not result.sure:
-        detail = {
-            "missing": result.missing_required,
-            "unused": result.unused_columns[:200],
-            "ambiguous": list(result.ambiguous)[:200],
-        }
-        _await(world, job, "mapping", detail)
+    if job.options.merge is not None:
+        check_mergeable(contract, mode)
+    found = map_inputs(world, job, contract)
+    if found.question is not None:
+        if found.asked is not None:
+            job = world.jobs.update(job, {"detection": found.asked}, expect=RUNNING)
+        _await(world, job, "mapping", found.question)
         return None
     schema, table = contract.table_parts()
-    fitted = fit(contract, mode, result.mapped, world.target.describe(schema, table))
+    fitted = fit(contract, mode, found.columns, world.target.describe(schema, table))
     spec = LoadSpec(
         tenant=job.tenant,
         job_id=job.job_id,
         contract=fitted.contract,
         mode=mode,
         detection=detection,
-        mapping=result.mapped,
+        mapping=found.columns,
         target_schema=schema,
         target_table=table,
         create_target=fitted.create_target,
@@ -88,17 +83,29 @@ def _map(world: World, job: Job) -> Job | None:
         key=fitted.key,
         chunks_total=job.progress.chunks_total,
         unlogged=world.settings.staging_unlogged,
+        inputs=job.source.inputs,
+        merge=_merge(world, job),
+        slice=contract.slice | job.options.slice,
+        only_if=job.options.only_if,
     )
+    check_slice(spec)
     spec = world.target.prepare(spec)
     key = job.work_key("spec.json")
     world.blobs.write(work_uri(world, key), spec.model_dump_json().encode())
     changes = {
-        "mapping": result.mapped,
+        "mapping": found.columns,
         "spec_key": key,
         "contract_version": version.contract.version,
-        "doubts": _merged(job.doubts, result.doubts),
+        "doubts": _merged(job.doubts, found.doubts),
     }
     return finish_step(world, job, Step.MAP, changes)
+
+
+def _merge(world: World, job: Job) -> list[MergeRange]:
+    if job.options.merge is None or not job.source.inputs:
+        return []
+    inputs = [(one.n, one.source.name) for one in every_input(world, job)]
+    return merge_ranges(job.options.merge, inputs, read_chunks(world, job.chunks_key))
 
 
 def _contract(world: World, job: Job, detection: Detection) -> ContractVersion:
@@ -108,7 +115,9 @@ def _contract(world: World, job: Job, detection: Detection) -> ContractVersion:
     head = world.config.contract_head(job.tenant, job.contract)
     if head is not None and head.latest:
         return world.config.contract(job.tenant, job.contract, head.current or head.latest)
-    draft = infer_contract(detection, _profile(world, job), job.contract)
+    columns = merged_columns(world, job)
+    together = detection.model_copy(update={"columns": columns})
+    draft = infer_contract(together, _profile(world, job, columns), job.contract)
     stamp = now(world)
     return world.config.put_contract(
         ContractVersion(
@@ -122,15 +131,19 @@ def _contract(world: World, job: Job, detection: Detection) -> ContractVersion:
     )
 
 
-def _profile(world: World, job: Job) -> Profile:
+def _profile(world: World, job: Job, columns: list[str]) -> Profile:
+    detections = [detection_of(one) for one in every_input(world, job)]
     parts = []
     for chunk in read_chunks(world, job.chunks_key):
         key = job.work_key("profile", f"{chunk.id}.json")
-        parts.append(Profile.model_validate_json(world.blobs.read(work_uri(world, key))))
+        profile = Profile.model_validate_json(world.blobs.read(work_uri(world, key)))
+        parts.append((profile, detections[chunk.input]))
     if not parts:
         msg = "No chunk was profiled."
         raise RetriableError(msg, job_id=job.job_id)
-    return merge_profiles(parts)
+    merged = merged_profile(parts, columns)
+    world.meter.add(merged.usage)
+    return merged
 
 
 def _with_template(world: World, job: Job, contract: Contract) -> Contract:
@@ -146,24 +159,14 @@ def _with_template(world: World, job: Job, contract: Contract) -> Contract:
     return contract.model_copy(update=changes)
 
 
-def _await(world: World, job: Job, question: str, detail: dict[str, Any]) -> None:
-    since = world.clock.now()
-    deadline = since + timedelta(days=world.settings.await_days)
-    awaiting = Awaiting.model_validate(
-        {
-            "question": question,
-            "since": now(world),
-            "deadline": deadline.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "detail": detail,
-        },
-    )
-    state = JobState.AWAITING_MAPPING if question == "mapping" else JobState.AWAITING_APPROVAL
+def _await(world: World, job: Job, what: Literal["mapping", "contract"], detail: dict[str, Any]) -> None:
+    state = JobState.AWAITING_MAPPING if what == "mapping" else JobState.AWAITING_APPROVAL
     world.jobs.transition(
         job,
         state,
         expect={JobState.SPLITTING, JobState.LOADING, JobState.RECEIVED, JobState.DETECTING},
-        changes={"awaiting": awaiting},
-        detail={"question": question},
+        changes={"awaiting": question(world, what, detail)},
+        detail={"question": what},
     )
 
 

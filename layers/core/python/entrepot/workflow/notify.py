@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from entrepot.errors import NotFoundError
 from entrepot.model.job import RUNNING, ErrorInfo, Job, JobState
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.life import answer, end, error_message
@@ -24,6 +25,8 @@ DETAIL_TYPES = {
     JobState.AWAITING_APPROVAL: "Job Awaiting",
 }
 """EventBridge detail types; the schema is `docs/events.md`."""
+UNDONE = "Job Undone"
+"""Of each job that an undo took back, beside what is told of the undo itself."""
 
 
 class NotifyInput(StepInput):
@@ -41,27 +44,48 @@ def notify(world: World, step: NotifyInput) -> StepOutput:
         job = end(world, job, JobState.FAILED, error=_failure(step.error)) or world.jobs.get(step.tenant, step.job_id)
     if job.state in DETAIL_TYPES and job.leg == step.leg:
         announce(world, job)
+        if job.kind == "undo" and job.state is JobState.PUBLISHED:
+            announce_undone(world, job)
     return answer(step, "stop")
 
 
 def announce(world: World, job: Job) -> None:
     """The result file for the partner, and the event for machines: ids and counts only."""
+    world.bus.publish(DETAIL_TYPES[job.state], _told(world, job))
+
+
+def announce_undone(world: World, undo: Job) -> None:
+    """Tells of every job that an undo took back; its result file then says so as well."""
+    done = undo.receipt.undo if undo.receipt else None
+    if done is None:
+        return
+    counts = done.model_dump(include={"removed", "restored", "reinserted", "kept"})
+    for job_id in done.jobs:
+        try:
+            job = world.jobs.get(undo.tenant, job_id)
+        except NotFoundError:
+            continue  # known to the target's books alone
+        world.bus.publish(UNDONE, _told(world, job) | {"undo_job": undo.job_id, "counts": counts})
+
+
+def _told(world: World, job: Job) -> dict[str, Any]:
+    """Writes the result file; what the event says."""
     name = job.source.uri.rsplit("/", 1)[-1] or "source"
-    key = f"{job.tenant}/{job.contract}/{name}.{job.job_id}.result.json"
+    folder = f"collections/{job.collection.name}" if job.collection else job.contract
+    uri = f"s3://{world.settings.outbox_bucket}/{job.tenant}/{folder}/{name}.{job.job_id}.result.json"
     body = result(job)
-    world.blobs.write(f"s3://{world.settings.outbox_bucket}/{key}", json.dumps(body, indent=2).encode())
-    counts = {k: v for k, v in body.get("receipt", {}).items() if isinstance(v, (int, float))}
-    detail = {
+    world.blobs.write(uri, json.dumps(body, indent=2).encode())
+    return {
         "schema_version": 1,
         "tenant": job.tenant,
         "job_id": job.job_id,
+        "kind": job.kind,
         "contract": job.contract,
         "state": job.state.value,
         "leg": job.leg,
-        "counts": counts,
-        "result": f"s3://{world.settings.outbox_bucket}/{key}",
+        "counts": {k: v for k, v in body.get("receipt", {}).items() if isinstance(v, (int, float))},
+        "result": uri,
     }
-    world.bus.publish(DETAIL_TYPES[job.state], detail)
 
 
 def result(job: Job) -> dict[str, Any]:
@@ -80,6 +104,8 @@ def result(job: Job) -> dict[str, Any]:
         body["error"] = job.error.model_dump(mode="json")
     if job.awaiting is not None and job.state.value.startswith("awaiting"):
         body["awaiting"] = job.awaiting.model_dump(mode="json")
+        if job.awaiting.question == "plan" and job.plan is not None:
+            body["plan"] = job.plan.model_dump(mode="json", include={"hash", "counts", "made_at", "held"})
     return body
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from entrepot.detect.profile import profile_chunk
-from entrepot.errors import FatalError
 from entrepot.model.steps import ChunkInput
 from entrepot.workflow.chunks import read_chunk
+from entrepot.workflow.inputs import detection_of, input_of
 from entrepot.workflow.life import is_over
 from entrepot.workflow.world import World, work_uri
 
@@ -15,11 +15,11 @@ def profile(world: World, step: ChunkInput) -> dict[str, str]:
     job = world.jobs.get(step.tenant, step.job_id)
     if is_over(job, step.leg):
         return {}
-    if job.detection is None:
-        msg = "The job was never detected."
-        raise FatalError(msg, job_id=job.job_id)
     chunk = step.chunk
-    found = profile_chunk(read_chunk(world, job, chunk), job.detection, chunk)
+    part_of = input_of(world, job, chunk)
+    found = profile_chunk(read_chunk(world, part_of.source, chunk), detection_of(part_of), chunk)
+    # No job write is made here, so what was used lies with the result; the write of that is not in it.
+    found.usage = world.meter.unwritten()
     key = job.work_key("profile", f"{chunk.id}.json")
     world.blobs.write(work_uri(world, key), found.model_dump_json().encode())
     return {}

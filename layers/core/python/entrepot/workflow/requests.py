@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from entrepot.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
 from entrepot.model.config import Upload
 from entrepot.model.contract import NAME_PATTERN
-from entrepot.model.job import AWAITING, ENDED, Job, JobOptions
+from entrepot.model.job import AWAITING, ENDED, Job, JobOptions, JobState
 from entrepot.model.source import Source
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import ConfigStore, JobStore
@@ -149,13 +149,47 @@ class Requests:
         if caller.only_own:
             msg = "A partner brings files in by upload, not by naming a source."
             raise ForbiddenError(msg, hint="Ask for an upload, or send the file as a form.")
-        _checked(ask)
+        checked(ask)
         source = self._sources.locate(caller.tenant, uri, deadline)
         source = Source.model_validate_json(once.claim(self._world.config, caller, source.model_dump_json()).result)
         delivery = Delivery(caller.tenant, ask.contract, source, caller.actor, "api", ask.template, ask.options)
         if ask.options.force and once.key:
             delivery = self._pinned(caller, delivery, once)
-        return self._intake.receive(delivery)
+        return self.anew(delivery)
+
+    def held(self, caller: Caller, upload_id: str) -> str:
+        """Where an upload lies that waits to be one of several sources.
+
+        Raises:
+            NotFoundError: This caller has no such upload.
+            ConflictError: It is a delivery of its own.
+        """
+        upload = self.upload(caller, upload_id)
+        if not upload.hold:
+            raise ConflictError(f"Upload {upload_id} is a delivery of its own.", hint="Ask for one with `hold`.")
+        return self._uri(upload.key)
+
+    def anew(self, delivery: Delivery) -> Job:
+        """The delivery's job; when that one was taken back since, the next attempt's.
+
+        An event that comes twice never does this: only a person who asks for the file again means it.
+        """
+        job = self._intake.receive(delivery)
+        for attempt in range(1, MAX_FORCED):
+            if not self._taken_back(job):
+                break
+            job = self._intake.receive(replace(delivery, attempt=attempt))
+        return job
+
+    def _taken_back(self, job: Job) -> bool:
+        if job.receipt is None:
+            return False
+        if job.state is JobState.ALREADY_PUBLISHED:
+            try:
+                job = self._world.jobs.get(job.tenant, job.receipt.parent)
+            except NotFoundError:
+                return False
+        return job.state is JobState.PUBLISHED and job.receipt is not None and bool(job.receipt.undone_by)
 
     def _pinned(self, caller: Caller, delivery: Delivery, once: Once) -> Delivery:
         """A forced delivery with its attempt stated, so that its repetition finds the same job."""
@@ -177,20 +211,32 @@ class Requests:
             return False
         return True
 
-    def ticket(self, caller: Caller, ask: Ask, once: Once, *, name: str, size: int, content_type: str = "") -> Ticket:
+    def ticket(
+        self,
+        caller: Caller,
+        ask: Ask,
+        once: Once,
+        *,
+        name: str,
+        size: int,
+        content_type: str = "",
+        hold: bool = False,
+    ) -> Ticket:
         """Hands out an upload: one link, or from 100 MB one for each part.
+
+        With ``hold`` it becomes no job of its own: a later request names it among its sources.
 
         Raises:
             TooLargeError: The file is larger than an upload can be.
             UsageError: A name cannot be one.
         """
-        _checked(ask)
+        checked(ask)
         if size > MAX_UPLOAD:
             raise TooLargeError(
                 f"A file of {size} bytes is more than one upload takes ({MAX_UPLOAD}).", size=size, most=MAX_UPLOAD
             )
         self._has_template(caller, ask)
-        upload, _ = self._upload(caller, ask, name, "upload", once)
+        upload, _ = self._upload(caller, ask, name, "upload", once, hold=hold)
         uri = self._uri(upload.key)
         metadata = {METADATA_KEY: upload.upload_id}
         if size < MULTIPART_FROM:
@@ -210,7 +256,7 @@ class Requests:
         self._world.config.put_upload(upload.model_copy(update={"multipart_id": claim.result}))
         return claim.result
 
-    def complete(self, caller: Caller, upload_id: str, parts: Sequence[tuple[int, str]]) -> tuple[Upload, Job]:
+    def complete(self, caller: Caller, upload_id: str, parts: Sequence[tuple[int, str]]) -> tuple[Upload, Job | None]:
         """Joins the parts of an upload and takes the file in; asked again, it finds the same job.
 
         Raises:
@@ -230,6 +276,8 @@ class Requests:
         except NotFoundError:
             # Joined already, by an earlier request that died before the job: the object is there.
             version = self._world.blobs.head(uri).version
+        if upload.hold:
+            return upload, None
         return upload, self._receive(caller.tenant, upload, version, "upload")
 
     def upload(self, caller: Caller, upload_id: str) -> Upload:
@@ -247,7 +295,7 @@ class Requests:
         self, caller: Caller, ask: Ask, once: Once, *, name: str, data: bytes, origin: Literal["upload", "records"]
     ) -> Job:
         """An import of a file that came with the request itself."""
-        _checked(ask)
+        checked(ask)
         self._has_template(caller, ask)
         upload, first = self._upload(caller, ask, name, origin, once)
         if upload.job_id:
@@ -290,7 +338,14 @@ class Requests:
                 )
 
     def _upload(
-        self, caller: Caller, ask: Ask, name: str, origin: Literal["upload", "records"], once: Once
+        self,
+        caller: Caller,
+        ask: Ask,
+        name: str,
+        origin: Literal["upload", "records"],
+        once: Once,
+        *,
+        hold: bool = False,
     ) -> tuple[Upload, bool]:
         """The stored upload of this request, and whether the request is the first of its kind."""
         claim = once.claim(self._world.config, caller, self._world.ids.new())
@@ -307,6 +362,7 @@ class Requests:
             actor=caller.actor,
             origin=origin,
             options=ask.options,
+            hold=hold,
             created_at=self._later(0),
             expires=int(self._world.clock.now().timestamp()) + UPLOAD_KEPT,
         )
@@ -364,7 +420,13 @@ class Requests:
 _ID = re.compile(r"[a-z0-9]{8,64}")
 
 
-def _checked(ask: Ask) -> None:
+def checked(ask: Ask) -> None:
+    """Makes sure that names can be names, and that the options are small enough to be stored.
+
+    Raises:
+        UsageError: They are not.
+        TooLargeError: The options are over their bound.
+    """
     for what, name in (("contract", ask.contract), ("template", ask.template or "x")):
         if not re.fullmatch(NAME_PATTERN, name):
             raise UsageError(

@@ -17,7 +17,13 @@ from entrepot.ports.world import Deadline
 LEAST_SECONDS = 4.0
 """Seconds that must be left of the request when a digest is done."""
 
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/()")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\x00-\x1f\x7f]{1,1024})")
+
+
+def is_prefix(uri: str) -> bool:
+    """Whether a URI names all that lies below it: it ends with a slash."""
+    return uri.endswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,20 @@ class Sources:
         if uri.startswith("s3://"):
             return self._s3(tenant, uri)
         if uri.startswith("file:"):
-            return self._file(uri)
+            return self._folder(uri) if is_prefix(uri) else self._file(uri)
         raise UsageError(
             f"A source is s3://bucket/key, not {uri[:80]!r}.", hint="For a file of your own, ask for an upload."
         )
+
+    def fixed(self, tenant: str, uri: str, deadline: Deadline) -> Source:
+        """One object of several, at the version that it has now; where none are kept, known by its ETag."""
+        place = self.check(tenant, uri)
+        if place.startswith("file:"):
+            found = self.locate(tenant, place, deadline)
+            return found.model_copy(update={"version": found.sha256})
+        info = self.blobs.head(place)
+        name = place.rsplit("/", 1)[-1]
+        return Source(uri=place, version=info.version or f"etag:{info.etag}", name=name, size=info.size)
 
     def locate(self, tenant: str, uri: str, deadline: Deadline) -> Source:
         """The object as it lies there now: version and size, or its digest where nothing has versions.
@@ -67,6 +83,8 @@ class Sources:
 
     def _s3(self, tenant: str, uri: str) -> str:
         match = _S3.fullmatch(uri)
+        if match is None and is_prefix(uri) and (whole := _BUCKET.fullmatch(uri)):
+            match = whole
         if match is None:
             raise UsageError(f"{uri[:80]!r} is not s3://bucket/key.", hint="Name one object, not a prefix.")
         bucket, key = match[1], match[2]
@@ -81,6 +99,19 @@ class Sources:
         return uri
 
     def _file(self, uri: str) -> str:
+        real = self._real(uri)
+        if not real.is_file():
+            raise NotFoundError(f"{str(real)[:200]!r} is not a file.")
+        return real.as_uri()
+
+    def _folder(self, uri: str) -> str:
+        real = self._real(uri)
+        if not real.is_dir():
+            raise NotFoundError(f"{str(real)[:200]!r} is not a folder.")
+        return f"{real.as_uri().rstrip('/')}/"
+
+    def _real(self, uri: str) -> Path:
+        """What a file URI means, links followed, when it lies under the roots."""
         parts = urlsplit(uri)
         if not self.roots:
             raise ForbiddenError("Files of the machine itself are no sources here.", hint="Ask for an upload.")
@@ -98,9 +129,7 @@ class Sources:
                 f"There is no {path[:200]!r} under the folders that sources may come from.",
                 hint="Start with the folder as a root, or move the file into one.",
             )
-        if not real.is_file():
-            raise NotFoundError(f"{path[:200]!r} is not a file.")
-        return real.as_uri()
+        return real
 
     def _digest(self, uri: str, size: int, deadline: Deadline) -> str:
         digest = hashlib.sha256()

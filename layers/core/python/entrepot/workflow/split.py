@@ -1,29 +1,21 @@
 """The split step: cuts the source into chunks at exact record boundaries.
 
-The source is streamed once; every chunk knows the number of its first row. When four fifths of the
+Every object is streamed once; every chunk knows the number of its first row. When four fifths of the
 invocation's time are used, what was found is stored and the state machine comes back for more.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-
-from entrepot.errors import ConflictError, FatalError, SourceError
-from entrepot.formats.encoding import piece_detection, to_utf8
-from entrepot.formats.split import Splitter, needs_pieces
+from entrepot.errors import ConflictError, NotFoundError, SourceError
 from entrepot.model.job import Job, JobState, Step
-from entrepot.model.source import Chunk, Detection, SplitState
+from entrepot.model.source import Chunk, SplitState
 from entrepot.model.steps import Outcome, StepInput, StepOutput
 from entrepot.ports.world import Deadline
 from entrepot.workflow.chunks import read_chunks, write_chunks
+from entrepot.workflow.cutting import Cutter
+from entrepot.workflow.inputs import BLOCK, blocks, content_digest, every_input, named, read_block, write_block
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
-from entrepot.workflow.world import World, work_uri
-
-MAX_CHUNKS = 5000
-"""A Distributed Map runs at most 10,000 children; half of that leaves room."""
-
-BLOCK = 8 << 20
+from entrepot.workflow.world import World
 
 
 def split(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
@@ -57,51 +49,46 @@ def _after(world: World, job: Job) -> Outcome:
 
 
 def _split(world: World, job: Job, deadline: Deadline) -> Job | None:
-    detection = job.detection
-    if detection is None:
-        msg = "The job was never detected."
-        raise FatalError(msg, job_id=job.job_id)
-    if needs_pieces(detection):
-        pieces, digest = _split_into_pieces(world, job, detection)
-        return _store(world, job, pieces, digest, len(pieces))
+    """The job with its book of chunks; None when time ran out, and a checkpoint says where to go on."""
+    cutter = Cutter(world, job, deadline)
+    if job.source.inputs:
+        return _split_all(world, job, cutter)
+    found = next(every_input(world, job))
+    cut = cutter.cut(found, job.split)
+    if not cut.done:
+        _checkpoint(world, job, cut.state, cut.chunks)
+        return None
+    return _store(world, job, _earlier(world, job) + cut.chunks, cut.digest, cut.state.n)
+
+
+def _split_all(world: World, job: Job, cutter: Cutter) -> Job | None:
+    """Cuts the objects of a set one after the other; chunks are numbered through all of them."""
     state = job.split or SplitState()
-    cutter = Splitter(detection, _chunk_bytes(world, job), job.split)
-    fresh = job.split is None
-    # A digest cannot be carried over a checkpoint: such a file is known by its version alone.
-    sha = hashlib.sha256() if fresh else None
-    chunks: list[Chunk] = []
-    until = deadline.remaining() * 0.2
-    start = 0 if fresh else state.offset
-    for block in _blocks(world, job, start, detection.data_start if fresh else 0):
-        if sha is not None:
-            sha.update(block.head + block.data)
-        chunks += cutter.feed(block.data)
-        if deadline.remaining() < until:
-            _checkpoint(world, job, cutter.state, chunks)
-            return None
-    chunks += cutter.finish()
-    return _store(world, job, _earlier(world, job) + chunks, sha.hexdigest() if sha else "", cutter.state.n)
-
-
-class _Block:
-    """A block of the source: ``head`` lies before the first record, ``data`` is to be cut."""
-
-    __slots__ = ("data", "head")
-
-    def __init__(self, head: bytes, data: bytes) -> None:
-        self.head = head
-        self.data = data
-
-
-def _blocks(world: World, job: Job, start: int, skip: int) -> Iterator[_Block]:
-    source = job.source
-    for block in world.blobs.stream(source.uri, version=source.version, start=start, block=BLOCK):
-        head, skip = block[:skip], max(0, skip - len(block))
-        yield _Block(head, block[len(head) :])
-
-
-def _chunk_bytes(world: World, job: Job) -> int:
-    return max(world.settings.chunk_bytes, job.source.size // MAX_CHUNKS + 1)
+    n, chunks = state.n, list[Chunk]()
+    for number in range(state.input // BLOCK, blocks(job)):
+        block = read_block(world, job, number)
+        for place, found in enumerate(block):
+            if found.n < state.input:
+                continue
+            begun = state if found.n == state.input and state.row else None
+            try:
+                cut = cutter.cut(found, begun, n=n)
+            except (SourceError, NotFoundError) as error:
+                raise named(found, error) from None
+            chunks += cut.chunks
+            n = cut.state.n
+            last = found.n + 1 == job.source.inputs
+            if cut.done:
+                digest = cut.digest or found.source.sha256
+                source = found.source.model_copy(update={"sha256": digest})
+                block[place] = found.model_copy(update={"source": source})
+            if not cut.done or (cutter.time_is_up and not last):
+                write_block(world, job, number, block)
+                _checkpoint(world, job, SplitState(input=found.n + 1, n=n) if cut.done else cut.state, chunks)
+                return None
+        write_block(world, job, number, block)
+    digest = content_digest([i.source.sha256 for i in every_input(world, job)])
+    return _store(world, job, _earlier(world, job) + chunks, digest, n)
 
 
 def _checkpoint(world: World, job: Job, state: SplitState, chunks: list[Chunk]) -> None:
@@ -119,7 +106,7 @@ def _earlier(world: World, job: Job) -> list[Chunk]:
 def _store(world: World, job: Job, chunks: list[Chunk], digest: str, count: int) -> Job:
     if not chunks:
         first = job.detection.first_row if job.detection else 1
-        size = job.source.size
+        size = 0 if job.source.inputs else job.source.size
         chunks = [Chunk(n=0, id=Chunk.number(0), start=size, end=size, first_row=first, records=0)]
     key = job.work_key("chunks.json")
     write_chunks(world, key, chunks)
@@ -130,33 +117,3 @@ def _store(world: World, job: Job, chunks: list[Chunk], digest: str, count: int)
         "source": job.source.model_copy(update={"sha256": digest or job.source.sha256}),
     }
     return finish_step(world, job, Step.SPLIT, changes)
-
-
-def _split_into_pieces(world: World, job: Job, detection: Detection) -> tuple[list[Chunk], str]:
-    """Transcodes a source whose bytes cannot be cut (UTF-16, UTF-32) into UTF-8 pieces."""
-    sha = hashlib.sha256()
-
-    def data() -> Iterator[bytes]:
-        for block in _blocks(world, job, 0, detection.data_start):
-            sha.update(block.head + block.data)
-            yield block.data
-
-    cutter = Splitter(piece_detection(detection), _chunk_bytes(world, job))
-    waiting, base, pieces = bytearray(), 0, []
-    for text in to_utf8(data(), detection.encoding):
-        waiting += text
-        for chunk in cutter.feed(text):
-            pieces.append(_piece(world, job, chunk, waiting, base))
-            base = chunk.end
-    for chunk in cutter.finish():
-        pieces.append(_piece(world, job, chunk, waiting, base))
-        base = chunk.end
-    return pieces, sha.hexdigest()
-
-
-def _piece(world: World, job: Job, chunk: Chunk, waiting: bytearray, base: int) -> Chunk:
-    size = chunk.end - base
-    uri = work_uri(world, job.work_key("pieces", f"{chunk.id}.txt"))
-    world.blobs.write(uri, bytes(waiting[chunk.start - base : size]))
-    del waiting[:size]
-    return chunk.model_copy(update={"uri": uri, "start": 0, "end": chunk.end - chunk.start})

@@ -1,7 +1,7 @@
 """The sweep: every five minutes, and once at a start, what got stuck goes on or ends.
 
 A job that is not at rest and has no running execution starts its next leg; waits that are over
-expire; staging that no job needs is dropped.
+expire; staging that no job needs is dropped, and what undo would need of publishes that are too old.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Swept:
     late: int = 0
     dropped: int = 0
     reminded: int = 0
+    journals: int = 0
 
 
 def sweep(world: World) -> Swept:
@@ -44,6 +45,8 @@ def sweep(world: World) -> Swept:
         except (ConflictError, NotFoundError):
             log.info("job %s moved while the sweep looked at it", job.job_id)
     _drop_orphans(world, swept)
+    oldest = world.clock.now() - timedelta(days=world.settings.undo_days)
+    swept.journals = world.target.expire_journals(oldest.isoformat().replace("+00:00", "Z"))
     return swept
 
 
@@ -83,6 +86,8 @@ def _runs(world: World, job: Job, swept: Swept) -> None:
 
 
 def _paused(world: World, job: Job) -> bool:
+    if job.kind == "undo":
+        return False
     head = world.config.contract_head(job.tenant, job.contract)
     return head is not None and head.paused
 
@@ -97,7 +102,7 @@ def _waits(world: World, job: Job, swept: Swept) -> None:
         error = ErrorInfo(
             code="expired",
             message=f"Nobody answered the question about the {awaiting.question} in time.",
-            hint="Deliver the file again.",
+            hint="Ask for the undo again." if job.kind == "undo" else "Deliver the file again.",
         )
         ended = end(world, job, JobState.EXPIRED, error=error)
         if ended is not None:

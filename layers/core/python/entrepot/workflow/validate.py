@@ -5,8 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 
 from entrepot.model.steps import ChunkInput, ChunkOutput
-from entrepot.validate import validate_chunk
+from entrepot.validate import validate_chunk, with_missing
 from entrepot.workflow.chunks import is_idle, read_chunk
+from entrepot.workflow.columns import spec_for
+from entrepot.workflow.inputs import input_of
 from entrepot.workflow.quarantine import write_quarantine
 from entrepot.workflow.spec import read_spec
 from entrepot.workflow.world import World, work_uri
@@ -22,9 +24,11 @@ def validate(world: World, step: ChunkInput) -> ChunkOutput:
     if is_idle(world, job, step):
         return ChunkOutput(**step.model_dump(), outcome="skip")
     chunk, spec = step.chunk, read_spec(world, job)
-    checked = validate_chunk(read_chunk(world, job, chunk), spec, chunk)
-    _write_arrow(world, job.work_key("chunks", f"{chunk.id}.arrow"), checked.batches)
-    write_quarantine(world, job, chunk.id, checked.quarantined)
+    part_of = input_of(world, job, chunk)
+    checked = validate_chunk(read_chunk(world, part_of.source, chunk), spec_for(spec, part_of), chunk)
+    batches = with_missing(checked.batches, spec) if spec.merge else checked.batches
+    _write_arrow(world, job.work_key("chunks", f"{chunk.id}.arrow"), batches)
+    write_quarantine(world, job, chunk.id, checked.quarantined, member=part_of.source.name if spec.inputs else "")
     return ChunkOutput(
         **step.model_dump(),
         read=checked.read,

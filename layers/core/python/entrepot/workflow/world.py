@@ -8,7 +8,7 @@ from typing import Protocol
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import ConfigStore, JobStore
 from entrepot.ports.target import Target
-from entrepot.ports.world import Clock, EventBus, Executions
+from entrepot.ports.world import Clock, EventBus, Executions, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class StepSettings:
     """Least size of a chunk in bytes; a large file gets larger ones (size/5000)."""
     await_days: float = 7
     staging_keep_hours: float = 24
+    undo_days: float = 7
+    """How long a publish can be taken back."""
     staging_unlogged: bool = True
     late_minutes: float = 60
     """A job that runs longer counts as late."""
@@ -60,6 +62,10 @@ class World(Protocol):
     @property
     def clock(self) -> Clock:
         """The time."""
+
+    @property
+    def meter(self) -> Meter:
+        """What the invocation uses."""
 
     @property
     def target(self) -> Target:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from entrepot.adapters.dynamodb import usages
 from entrepot.adapters.dynamodb.items import Typed, encode
 from entrepot.adapters.dynamodb.records import META, chunk_sk, dump, job_pk, read_chunk
 from entrepot.adapters.dynamodb.table import ConditionFailedError, Expression, Table, key, pauses
 from entrepot.errors import NotFoundError, ThrottledError
 from entrepot.model.job import ChunkRecord
+from entrepot.model.usage import Usage
 
 _COUNTS = {"read": "read", "accepted": "accepted", "quarantined": "quarantined", "bytes": "bytes_done"}
 """Attributes of a chunk's record, and those of a job's progress that they add to."""
+ITSELF = Usage(requests={"dynamodb": 1, "dynamodb_write_units": 12})
+"""What `finish` takes: in a transaction, where each unit counts twice, 4 KB of the job's item and 1 KB of
+the chunk's, and the move of the entry in the live index."""
 _TOGETHER = 90
 """Chunks reset in one transaction; it takes 100 items, one of them the job's."""
 
 
-def finish(table: Table, tenant: str, job_id: str, record: ChunkRecord, stamp: str) -> bool:
-    """Stores a chunk's record and counts it; False when it was there already as loaded.
+def finish(table: Table, tenant: str, job_id: str, record: ChunkRecord, stamp: str, *, used: Usage) -> bool:
+    """Stores a chunk's record and counts it, and what it used; False when it was there already as loaded.
 
     Raises:
         NotFoundError: There is no such job.
@@ -29,7 +34,7 @@ def finish(table: Table, tenant: str, job_id: str, record: ChunkRecord, stamp: s
     put = table.item("Put", unloaded, expression, Item={k: encode(v) for k, v in item.items()})
     totals = _total([record]) if record.chunk_state == "loaded" else {}
     try:
-        table.transact([_count(table, pk, job_id, totals, stamp), put])
+        table.transact([_count(table, pk, job_id, totals, stamp, used=used), put])
     except ConditionFailedError as lost:
         if lost.failed[0]:
             raise NotFoundError(f"There is no job {job_id[:80]}.", job_id=job_id[:80]) from None
@@ -93,7 +98,9 @@ def _total(records: Sequence[ChunkRecord]) -> dict[str, int]:
     return totals | {"chunks_done": len(records)}
 
 
-def _count(table: Table, pk: str, job_id: str, totals: dict[str, int], stamp: str) -> Typed:
+def _count(
+    table: Table, pk: str, job_id: str, totals: dict[str, int], stamp: str, *, used: Usage | None = None
+) -> Typed:
     """Adds to the job's progress, and marks the job as alive."""
     expression = Expression()
     sets = [
@@ -104,6 +111,7 @@ def _count(table: Table, pk: str, job_id: str, totals: dict[str, int], stamp: st
         path = expression.name(f"progress.{name}")
         # An item written before a count was invented has no such attribute.
         sets.append(f"{path} = if_not_exists({path}, {expression.value(0)}) + {expression.value(number)}")
-    return table.item(
-        "Update", "attribute_exists(pk)", expression, Key=key(pk, META), UpdateExpression=f"SET {', '.join(sets)}"
-    )
+    update = f"SET {', '.join(sets)}"
+    if adds := usages.adds(expression, used or Usage()):
+        update += f" ADD {', '.join(adds)}"
+    return table.item("Update", "attribute_exists(pk)", expression, Key=key(pk, META), UpdateExpression=update)

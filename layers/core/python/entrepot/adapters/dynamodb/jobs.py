@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from entrepot.adapters.dynamodb import chunks as chunk_writes
-from entrepot.adapters.dynamodb import listing
+from entrepot.adapters.dynamodb import listing, usages
 from entrepot.adapters.dynamodb.bodies import Bodies
 from entrepot.adapters.dynamodb.items import Typed, decode_item, encode
 from entrepot.adapters.dynamodb.records import (
@@ -26,10 +26,14 @@ from entrepot.adapters.dynamodb.records import (
 from entrepot.adapters.dynamodb.table import ConditionFailedError, Expression, Table, key, pauses
 from entrepot.adapters.system import SystemClock, iso
 from entrepot.errors import ConflictError, NotFoundError, ThrottledError
-from entrepot.model.job import ChunkRecord, Job, JobEvent, JobState, Progress
+from entrepot.model.job import AWAITING, ENDED, ChunkRecord, Job, JobEvent, JobState, Progress
+from entrepot.model.usage import Usage
 from entrepot.ports.blobs import BlobStore
 from entrepot.ports.jobs import JobPage
-from entrepot.ports.world import Clock
+from entrepot.ports.world import Clock, Meter
+
+RESTING = ENDED | AWAITING
+"""States in which a leg has ended."""
 
 
 class DynamoJobs:
@@ -37,13 +41,16 @@ class DynamoJobs:
 
     A job that a caller holds may be behind what is stored: a move is first tried as if it were not, in
     one request, and only a lost race reads. The job that a move returns has the progress that the
-    caller knew; ``get`` and ``update`` return what is stored.
+    caller knew; ``get`` and ``update`` return what is stored. What the meter has not yet written goes with
+    a chunk's completion and with a move to rest, so that it takes no request of its own; between the others
+    it goes on from step to step.
 
     Args:
         table: The table, or its name.
         blobs: Takes attributes too large for an item.
         bodies: URI prefix for these, ``s3://work/bodies``.
         clock: Stamps events and ``updated_at``.
+        meter: Tells what was used for the job; nothing is kept of that when None.
     """
 
     def __init__(
@@ -53,15 +60,18 @@ class DynamoJobs:
         blobs: BlobStore | None = None,
         bodies: str = "",
         clock: Clock | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._table = table if isinstance(table, Table) else Table(table)
         self._bodies = Bodies(blobs, bodies)
         self._clock = clock or SystemClock()
+        self._meter = meter or usages.NoMeter()
 
     def create(self, job: Job) -> bool:
         """Stores a new job and its first event, number 1; False when the id is taken."""
-        stamp = iso(self._clock.now())
-        first = job.model_copy(update={"seq": 1, "updated_at": stamp, "received_at": job.received_at or stamp})
+        stamp, used = iso(self._clock.now()), self._meter.unwritten()
+        moves = {"seq": 1, "updated_at": stamp, "received_at": job.received_at or stamp}
+        first = job.model_copy(update={**moves, "usage": job.usage + used})
         absent = "attribute_not_exists(pk)"
         writes = [
             self._table.item("Put", absent, Item=job_item(first, self._bodies)),
@@ -71,6 +81,7 @@ class DynamoJobs:
             self._table.transact(writes)
         except ConditionFailedError:
             return False
+        self._meter.written(used)
         return True
 
     def get(self, tenant: str, job_id: str) -> Job:
@@ -103,14 +114,17 @@ class DynamoJobs:
         for _ in pauses(self._table.sleep):
             if base.state not in expect:
                 raise _conflict(base)
+            used = self._meter.unwritten() if to in RESTING else Usage()
             moves = {"state": to, "seq": max(base.seq, 1) + 1, "updated_at": iso(self._clock.now())}
-            after = changed(base, changes or {}, **moves)
+            after = changed(base, changes or {}, **moves, usage=base.usage + used)
             try:
-                self._table.transact(self._move(base, after, expect, changes or {}, detail))
+                self._table.transact(self._move(base, after, expect, changes or {}, detail=detail, used=used))
             except ConditionFailedError as lost:
                 stored = lost.stored[0]
                 base = read_job(stored, self._bodies) if stored else self.get(job.tenant, job.job_id)
             else:
+                if used:
+                    self._meter.written(used)
                 return after
         raise ThrottledError("Too many moved this job at once.", hint="Try again a little later.", job_id=job.job_id)
 
@@ -152,7 +166,13 @@ class DynamoJobs:
             NotFoundError: The job is gone.
         """
         stamp = iso(self._clock.now())
-        return chunk_writes.finish(self._table, tenant, job_id, record, stamp)
+        # This is the last write of its invocation: nothing comes after it that could count it.
+        used = self._meter.unwritten()
+        used = used + chunk_writes.ITSELF if used else used
+        counted = chunk_writes.finish(self._table, tenant, job_id, record, stamp, used=used)
+        if counted:
+            self._meter.written(used)
+        return counted
 
     def reset_chunks(self, tenant: str, job_id: str, chunk_ids: Sequence[str]) -> None:
         """Forgets chunks (their counts too), so that they are loaded again."""
@@ -206,7 +226,9 @@ class DynamoJobs:
         after: Job,
         expect: Collection[JobState],
         changes: Mapping[str, Any],
+        *,
         detail: Mapping[str, Any] | None,
+        used: Usage,
     ) -> builtins.list[Typed]:
         expression = Expression()
         number = f"{expression.name('seq')} = {expression.value(max(base.seq, 1))}"
@@ -218,7 +240,7 @@ class DynamoJobs:
             condition,
             expression,
             Key=key(job_pk(base.tenant, base.job_id), META),
-            UpdateExpression=_update(sets, removes),
+            UpdateExpression=_update(sets, removes, usages.adds(expression, used)),
         )
         event = self._table.item("Put", "attribute_not_exists(pk)", Item=event_item(after, detail))
         return [meta, event]
@@ -246,9 +268,9 @@ def _progress(expression: Expression, before: Progress, after: Progress) -> list
     ]
 
 
-def _update(sets: Sequence[str], removes: Sequence[str]) -> str:
-    text = f"SET {', '.join(sets)}"
-    return f"{text} REMOVE {', '.join(removes)}" if removes else text
+def _update(sets: Sequence[str], removes: Sequence[str], adds: Sequence[str] = ()) -> str:
+    parts = {"SET": sets, "REMOVE": removes, "ADD": adds}
+    return " ".join(f"{verb} {', '.join(what)}" for verb, what in parts.items() if what)
 
 
 def _state_in(expression: Expression, expect: Collection[JobState]) -> str:

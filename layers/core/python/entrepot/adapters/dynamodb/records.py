@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from entrepot.adapters.dynamodb import usages
 from entrepot.adapters.dynamodb.bodies import Bodies
 from entrepot.adapters.dynamodb.items import Typed, decode_item, encode
 from entrepot.adapters.system import iso, parse_iso
@@ -24,7 +25,7 @@ LIVE_SHARDS = 8
 """Every chunk that ends touches its job's entry in the live index; one partition would take some
 thousand such writes a second in all."""
 
-FIXED = frozenset({"tenant", "job_id", "state", "seq", "received_at", "updated_at", "schema_version"})
+FIXED = frozenset({"tenant", "job_id", "state", "seq", "received_at", "updated_at", "schema_version", "usage"})
 """Attributes of a job that callers do not set: the store does, or nobody."""
 
 
@@ -82,7 +83,7 @@ def dump(model: BaseModel, names: set[str] | None = None) -> dict[str, Any]:
 
 def job_item(job: Job, bodies: Bodies) -> Typed:
     """The META item of a job."""
-    item = bodies.pack(owner(job), dump(job))
+    item = bodies.pack(owner(job), dump(job, set(Job.model_fields) - {"usage"})) | usages.attributes(job.usage)
     keys = {"pk": job_pk(job.tenant, job.job_id), "sk": META, "gsi2pk": time_pk(job.tenant), "gsi2sk": time_sk(job)}
     return item | {k: encode(v) for k, v in (keys | index_attributes(job)).items() if v is not None}
 
@@ -122,7 +123,10 @@ def read(model: type[M], attributes: Mapping[str, Any], what: str) -> M:
 
 def read_job(item: Typed, bodies: Bodies) -> Job:
     """The job of a META item."""
-    return read(Job, bodies.unpack(item), f"Job {item['job_id']['S']}")
+    rest, used = usages.taken(item)
+    job = read(Job, bodies.unpack(rest), f"Job {item['job_id']['S']}")
+    job.usage = used
+    return job
 
 
 def read_chunk(item: Typed) -> ChunkRecord:

@@ -90,10 +90,13 @@ FROM pg_catalog.pg_constraint c WHERE c.conrelid = %s AND c.contype = 'c' AND c.
 ORDER BY c.conname
 """
 
+# An identity has no expression; its sequence has.
 _DEFAULTS = """
-SELECT a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
-FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = pg_catalog.to_regclass(%s) AND a.attnotnull AND a.attgenerated = '' AND NOT a.attisdropped
+SELECT a.attname, coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.format('nextval(%%L::regclass)',
+    pg_catalog.pg_get_serial_sequence(%(target)s, a.attname))), a.attnotnull
+FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = pg_catalog.to_regclass(%(target)s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    AND (d.oid IS NOT NULL OR a.attidentity = 'd')
 """
 
 
@@ -171,10 +174,10 @@ def check_rules(session: Session, oid: int) -> list[CheckRule]:
     return [CheckRule(*row) for row in session.execute(_CHECKS, (oid,))]
 
 
-def needed_defaults(session: Session, target: str, columns: Sequence[str]) -> dict[str, str]:
-    """Default expressions of those columns that are NOT NULL and have one."""
-    found = dict(session.execute(_DEFAULTS, (target,)).fetchall())
-    return {c: found[c] for c in columns if c in found}
+def defaults(session: Session, target: str, columns: Sequence[str]) -> dict[str, tuple[str, bool]]:
+    """Column → its default as an expression and whether it is NOT NULL, of those of the columns that have one."""
+    rows = session.execute(_DEFAULTS, {"target": target})
+    return {name: (text, needed) for name, text, needed in rows if name in columns and text}
 
 
 def relation_exists(session: Session, schema: str, table: str) -> bool:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from entrepot.adapters.postgres import catalog
 from entrepot.adapters.postgres.staging import LOCK, staging
 from entrepot.errors import IntegrityError
-from entrepot.load import checks
+from entrepot.load import checks, feed, merging
 from entrepot.load.checks import Check
 from entrepot.load.ddl import create_refused
 from entrepot.load.ledger import ledger_table
@@ -46,24 +46,62 @@ def check(session: Session, spec: LoadSpec, settings: dict[str, str]) -> CheckRe
 
 def _run(session: Session, spec: LoadSpec) -> None:
     facts = _facts(session, spec)
-    target = catalog.table_oid(session, spec.target_schema, spec.target_table)
+    if spec.mode is Mode.FEED:
+        _apply(session, spec, checks.unknown_operations(spec))
+        _apply(session, spec, checks.required_values(spec))
     if spec.key and any(f.get("nulls") != 0 for f in facts):
         _apply(session, spec, checks.null_keys(spec))
+    if spec.merge:
+        _merge(session, spec)
+    _apply(session, spec, checks.outside_slice(spec))
+    # Nothing of a row of delete-missing is written but its absence: only keys count.
+    writes = spec.mode is not Mode.DELETE_MISSING
+    target = catalog.table_oid(session, spec.target_schema, spec.target_table) if writes else None
     # What is wrong in itself goes first: it must not win over a good row of the same key.
     references = catalog.references(session, target[0]) if target else []
     if target:
-        for rule in catalog.check_rules(session, target[0]):
-            _apply(session, spec, checks.broken_rule(spec, rule.name, rule.expression, rule.columns))
-        for ref in references:
-            if not ref.to_itself:
-                _apply(session, spec, _reference(spec, ref))
+        _rules(session, spec, target[0], references)
     if spec.key and not keys_differ(facts) and not _is_unique(session, spec, spec.key):
-        _apply(session, spec, checks.duplicates(spec))
-    _unique(session, spec, exists=target is not None)
+        _one_per_key(session, spec)
+    if writes:
+        _unique(session, spec, exists=target is not None)
     itself = [c for c in (_reference(spec, r) for r in references if r.to_itself) if c is not None]
     # A row that leaves may leave others pointing to nothing.
     while sum(_apply(session, spec, c) for c in itself):
         continue
+
+
+def _rules(session: Session, spec: LoadSpec, target: int, references: Sequence[catalog.Reference]) -> None:
+    for rule in catalog.check_rules(session, target):
+        _apply(session, spec, checks.broken_rule(spec, rule.name, rule.expression, rule.columns))
+    for ref in references:
+        if not ref.to_itself:
+            _apply(session, spec, _reference(spec, ref))
+
+
+def _one_per_key(session: Session, spec: LoadSpec) -> None:
+    """The last row of a key counts; in a feed the rows of one key become their net effect."""
+    if spec.mode is not Mode.FEED:
+        _apply(session, spec, checks.duplicates(spec))
+        return
+    row = session.execute(feed.has_several(spec).encode()).fetchone()
+    if row is None or not row[0]:
+        return
+    for statement in create_refused(spec):
+        session.execute(statement.encode())
+    session.execute(feed.collapse(spec).encode())
+
+
+def _merge(session: Session, spec: LoadSpec) -> None:
+    """The rows of one key become one, before anything judges them."""
+    _apply(session, spec, merging.repeats(spec))
+    row = session.execute(merging.has_several(spec).encode()).fetchone()
+    if row is not None and row[0]:
+        for statement in create_refused(spec):
+            session.execute(statement.encode())
+        session.execute(merging.merge(spec).encode())
+    for blank in merging.still_blank(spec):
+        _apply(session, spec, blank)
 
 
 def _unique(session: Session, spec: LoadSpec, *, exists: bool) -> None:
@@ -115,15 +153,20 @@ def _facts(session: Session, spec: LoadSpec) -> list[dict[str, Any]]:
 
 def _result(session: Session, spec: LoadSpec) -> CheckResult:
     """Counts of what was taken out; publish counts staging itself once more."""
-    duplicate = refused = 0
+    duplicate = refused = collapsed = 0
     if catalog.relation_exists(session, STAGING_SCHEMA, refused_name(spec.staging_table)):
         table = qualified(STAGING_SCHEMA, refused_name(spec.staging_table))
-        query = f"SELECT count(*) FILTER (WHERE code = 'duplicate'), count(*) FROM {table}"
-        duplicate, every = session.execute(query.encode()).fetchone() or (0, 0)
-        refused = every - duplicate
+        query = (
+            "SELECT count(*) FILTER (WHERE code = 'duplicate'), count(*) FILTER (WHERE code = 'collapsed'), count(*) "
+            f"FROM {table}"
+        )
+        duplicate, collapsed, every = session.execute(query.encode()).fetchone() or (0, 0, 0)
+        refused = every - duplicate - collapsed
     query = f"SELECT coalesce(sum(accepted), 0)::bigint FROM {ledger_table(spec)} WHERE tenant = %s AND job_id = %s"
     loaded = (session.execute(query.encode(), (spec.tenant, spec.job_id)).fetchone() or (0,))[0]
-    return CheckResult(accepted=loaded - duplicate - refused, duplicate=duplicate, quarantined=refused)
+    return CheckResult(
+        accepted=loaded - duplicate - refused - collapsed, duplicate=duplicate, quarantined=refused, collapsed=collapsed
+    )
 
 
 def refusals(session: Session, spec: LoadSpec) -> Iterator[list[RefusedRow]]:
@@ -134,7 +177,7 @@ def refusals(session: Session, spec: LoadSpec) -> Iterator[list[RefusedRow]]:
     query = (
         f"SELECT l.chunk_id, r.row_number, r.code, r.field, r.detail FROM {qualified(STAGING_SCHEMA, name)} r "
         f"JOIN {ledger_table(spec)} l ON l.chunk = r.chunk AND l.tenant = %s AND l.job_id = %s "
-        "WHERE (r.chunk, r.row_number) > (%s, %s) ORDER BY r.chunk, r.row_number LIMIT %s"
+        "WHERE r.code <> 'collapsed' AND (r.chunk, r.row_number) > (%s, %s) ORDER BY r.chunk, r.row_number LIMIT %s"
     )
     after = (-1, -1)
     while True:

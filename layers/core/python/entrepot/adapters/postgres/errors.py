@@ -7,6 +7,7 @@ PostgreSQL's documentation, appendix A.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,26 +15,37 @@ from typing import Any
 import psycopg
 
 from entrepot.errors import (
+    ConditionError,
     ConfigurationError,
     EntrepotError,
     FatalError,
+    HeldError,
     IntegrityError,
+    PlanStaleError,
     RetriableError,
     TargetError,
     ThrottledError,
     UnavailableError,
+    UndoError,
 )
 
 INTEGRITY_STATE = "EN001"
 TARGET_STATE = "EN002"
 LOST_STATE = "EN003"
+STALE_STATE = "EN004"
+HELD_STATE = "EN005"
+CONDITION_STATE = "EN006"
+UNDO_STATE = "EN007"
 """Raised by our own procedures; their messages are ours."""
 
-_OURS = frozenset({INTEGRITY_STATE, TARGET_STATE, LOST_STATE})
+_OURS = frozenset(
+    {INTEGRITY_STATE, TARGET_STATE, LOST_STATE, STALE_STATE, HELD_STATE, CONDITION_STATE, UNDO_STATE},
+)
 _MIGRATE = "Run the migrations: `entrepot db init` (a DBA can run `entrepot db init --print`)."
 _LATER = "Try again a little later."
 _RIGHTS = "Check the secret's user, its rights (docs/database.md) and the settings."
 _TABLE = "Compare the contract with the target table."
+_STALE = "Look at the new plan, then publish that one."
 
 _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "0A000": (TargetError, "the server does not support what was asked", _TABLE),
@@ -63,6 +75,9 @@ _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     TARGET_STATE: (TargetError, "the target is not what it was", _TABLE),
     INTEGRITY_STATE: (IntegrityError, "the counts do not agree", "Nothing was published."),
     LOST_STATE: (IntegrityError, "staging was emptied", "Load the chunks again."),
+    HELD_STATE: (HeldError, "a person must see the plan first", "Look at the plan, then publish it."),
+    CONDITION_STATE: (ConditionError, "the job's condition does not hold", "Nothing was published."),
+    UNDO_STATE: (UndoError, "the job cannot be taken back", ""),
 }
 _CLASSES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "08": (UnavailableError, "the connection failed", _LATER),
@@ -126,10 +141,12 @@ def translate(error: psycopg.Error, what: str, connection: psycopg.Connection[An
     if state in {"42P01", "42883", "3F000"} and _is_unmigrated(connection):
         msg = f"Entrepot's schema is missing in the database ({state} while {what})."
         return ConfigurationError(msg, hint=_MIGRATE, sqlstate=state)
-    return by_state(state, what, names, diag.message_primary or "")
+    return by_state(state, what, names, diag.message_primary or "", diag.message_detail or "")
 
 
-def by_state(state: str, what: str, names: Mapping[str, str | None], message: str = "") -> EntrepotError:
+def by_state(
+    state: str, what: str, names: Mapping[str, str | None], message: str = "", detail: str = ""
+) -> EntrepotError:
     """Our error for a SQLSTATE.
 
     Args:
@@ -137,6 +154,7 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
         what: What was being done.
         names: Schema, table, column and constraint that the server named.
         message: The server's own sentence; used only where it is one of ours.
+        detail: The server's detail; ours is a JSON object of facts, any other is left out.
     """
     facts: dict[str, object] = {k: v for k, v in names.items() if v}
     kind, reason, hint = _CODES.get(state) or _CLASSES.get(state[:2]) or (FatalError, "the database refused", "")
@@ -146,7 +164,11 @@ def by_state(state: str, what: str, names: Mapping[str, str | None], message: st
     if state == LOST_STATE:
         facts["reason"] = "staging_lost"
     if state in _OURS and message:
-        return kind(message, hint=hint, sqlstate=state, **facts)
+        facts |= json.loads(detail) if detail else {}
+        if state == STALE_STATE:
+            rows: list[dict[str, object]] = facts.pop("rows", [])  # type: ignore[assignment]
+            return PlanStaleError(message, rows=rows, hint=_STALE, sqlstate=state, **facts)
+        return kind(message, hint=str(facts.pop("hint", hint)), sqlstate=state, **facts)
     where = "".join(f", {k} {v!r}" for k, v in facts.items())
     return kind(
         f"{reason[0].upper()}{reason[1:]} while {what} (SQLSTATE {state}{where}).", hint=hint, sqlstate=state, **facts

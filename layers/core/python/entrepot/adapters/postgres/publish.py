@@ -1,161 +1,122 @@
-"""Publish: starts the server's own transaction, waits a while for it, and reads its receipt."""
+"""Publish: what the server's own transaction is told, its receipt, and the plan of it beforehand."""
 
 from __future__ import annotations
 
-import select
-import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import Connection
-from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.json import Jsonb
 
-from entrepot.adapters.postgres import catalog, receipts
+from entrepot.adapters.postgres import catalog
+from entrepot.adapters.postgres.calls import ServerCalls, store_call
 from entrepot.adapters.postgres.connection import Database
-from entrepot.adapters.postgres.errors import by_state, database_errors
-from entrepot.load.names import STAGING_SCHEMA, qualified, refused_name, staging_name
+from entrepot.adapters.postgres.staging import LOCK
+from entrepot.errors import NotFoundError, PlanStaleError
+from entrepot.load.fit import check_key
+from entrepot.load.names import STAGING_SCHEMA, plan_name, qualified, refused_name, staging_name
+from entrepot.load.planning import ACTIONS, page
 from entrepot.load.publishing import publish_spec
+from entrepot.load.values import Known, stored
+from entrepot.model.contract import Classification
+from entrepot.model.job import PlanCounts, PlanSummary
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec
+from entrepot.ports.target import Plan, PlannedRow
 
 Session = Connection[Any]
 
-POLL_SECONDS = 0.05
-_LONGEST_POLL = 1.0
+MASK = "***"
+OPEN = frozenset({Classification.PUBLIC, Classification.INTERNAL})
+"""Classes of fields whose values may stand in an error's list of keys."""
 
 
 class Publisher:
-    """Starts and awaits publishes. Each has its connection to itself, and is never cancelled."""
+    """Starts and awaits publishes."""
 
     def __init__(self, database: Database, settings: dict[str, str]) -> None:
-        self._database = database
+        self._calls = ServerCalls(database, "publish")
         self._settings = settings
-        self._running: dict[tuple[str, str], Session] = {}
 
-    def publish(self, spec: LoadSpec, draft: Receipt, seconds: float) -> Receipt | None:
+    def publish(self, spec: LoadSpec, draft: Receipt, seconds: float, plan_hash: str) -> Receipt | None:
         """The receipt once it is committed; None when that takes longer than ``seconds``."""
-        until = time.monotonic() + seconds
-        job = (spec.tenant, spec.job_id)
-        if job not in self._running:
-            with self._database.use("looking for the receipt") as session:
-                done = receipts.receipt(session, *job)
-                if done is not None:
-                    return done
-                if _is_running(session, job):
-                    # Another process began it; its receipt or its error will be found here.
-                    return _await_other(session, job, until)
-                _raise_error(session, job)
-            self._start(spec, draft)
-        return self._await_own(job, until)
-
-    def _start(self, spec: LoadSpec, draft: Receipt) -> None:
-        connection = self._database.take()
+        store = partial(_store_spec, spec=spec, draft=draft, settings=self._settings, plan_hash=plan_hash)
         try:
-            with database_errors("preparing publish", connection):
-                _store_spec(connection, spec, draft, self._settings)
-                # The transaction goes on when its client is gone: that is the point of it.
-                connection.execute("SET client_connection_check_interval = 0")
-                connection.execute("SET statement_timeout = 0")
-                connection.pgconn.send_query_params(
-                    b"CALL entrepot.publish($1, $2)", [spec.tenant.encode(), spec.job_id.encode()]
-                )
-                connection.pgconn.flush()
-        except BaseException:
-            connection.close()
+            return self._calls.run((spec.tenant, spec.job_id), store, seconds)
+        except PlanStaleError as error:
+            error.rows = [_masked(spec, row) for row in error.rows]
             raise
-        self._running[spec.tenant, spec.job_id] = connection
-
-    def _await_own(self, job: tuple[str, str], until: float) -> Receipt | None:
-        connection = self._running[job]
-        ended = False
-        try:
-            with database_errors("publishing", connection):
-                ended = _wait(connection, until)
-            if not ended:
-                return None
-        except BaseException:
-            ended = True
-            raise
-        finally:
-            if ended:
-                del self._running[job]
-                self._database.give_back(connection)
-        with self._database.use("reading the receipt") as session:
-            done = receipts.receipt(session, *job)
-            if done is None:
-                _raise_error(session, job)
-            return done
 
 
-def _wait(connection: Session, until: float) -> bool:
-    """Whether the statement that was sent has ended; raises its error."""
-    pgconn = connection.pgconn
-    while pgconn.is_busy():
-        left = until - time.monotonic()
-        if left <= 0:
-            return False
-        select.select([pgconn.socket], [], [], min(left, _LONGEST_POLL))
-        pgconn.consume_input()
-    result = pgconn.get_result()
-    while (following := pgconn.get_result()) is not None:
-        result = following
-    if pgconn.status != ConnStatus.OK:
-        # The server went away in the middle; whether it had committed, the receipt will tell.
-        raise psycopg.OperationalError
-    if result is not None and result.status == ExecStatus.FATAL_ERROR:
-        raise psycopg.errors.error_from_result(result)
-    return True
+def plan(session: Session, spec: LoadSpec, settings: dict[str, str]) -> Plan:
+    """What a publish would do now; its rows are stored beside staging."""
+    with session.transaction():
+        # One state of the table for all that is looked at.
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        session.execute(LOCK, (spec.tenant, spec.job_id))
+        fragments = _fragments(session, spec, settings)
+        query = "SELECT entrepot.make_plan(%s, %s, %s)"
+        row = session.execute(query, (Jsonb(fragments), spec.tenant, spec.job_id)).fetchone()
+    made = row[0] if row else {}
+    summary = PlanSummary(hash=made["hash"], counts=PlanCounts.model_validate(made["counts"]), held=made["held"])
+    return Plan(summary=summary, target_rows=made["target_rows"])
 
 
-def _store_spec(session: Session, spec: LoadSpec, draft: Receipt, settings: dict[str, str]) -> None:
-    name = spec.staging_table or staging_name(spec.tenant, spec.job_id)
-    spec = spec.model_copy(update={"staging_table": name})
-    refused = catalog.relation_exists(session, STAGING_SCHEMA, refused_name(name))
-    blank = [c.name for c in spec.columns if not spec.contract.field(c.field).required and c.name not in spec.key]
-    target = qualified(spec.target_schema, spec.target_table)
-    defaults = {} if spec.create_target else catalog.needed_defaults(session, target, blank)
-    fragments = publish_spec(spec, refused=refused, defaults=defaults, settings=settings)
-    session.execute(
-        "INSERT INTO entrepot.publish_spec AS p (tenant, job_id, spec, draft) VALUES (%s, %s, %s, %s) "
-        "ON CONFLICT (tenant, job_id) DO UPDATE SET spec = excluded.spec, draft = excluded.draft, error = NULL, "
-        "attempts = p.attempts + 1, started_at = clock_timestamp()",
-        (spec.tenant, spec.job_id, Jsonb(fragments), Jsonb(draft.model_dump(mode="json"))),
-    )
+def plan_page(session: Session, spec: LoadSpec, *, after: int, limit: int, action: str) -> list[PlannedRow]:
+    """A page of the stored plan, with the columns that change."""
+    spec = _named(spec)
+    if not catalog.relation_exists(session, STAGING_SCHEMA, plan_name(spec.staging_table)):
+        msg = f"The rows of job {spec.job_id}'s plan are gone."
+        raise NotFoundError(msg, hint="Make the plan again.", job_id=spec.job_id)
+    letters = "".join(letter for letter, word in ACTIONS.items() if word == action)
+    if action and not letters:
+        return []
+    known, exists = _known(session, spec)
+    query = page(spec, known, exists=exists, after=max(0, after), limit=max(0, limit), letters=letters)
+    return [_row(found) for found in session.execute(query.encode())]
 
 
-def _is_running(session: Session, job: tuple[str, str]) -> bool:
-    """Whether some backend holds the job's lock. Taking it for an instant disturbs nobody."""
-    row = session.execute("SELECT pg_try_advisory_xact_lock(entrepot.job_lock(%s, %s))", job).fetchone()
-    return not (row and row[0])
+def _row(found: Sequence[Any]) -> PlannedRow:
+    n, letter, key, old, new, chunk_id, row, moved = found
+    if old is not None and new is not None:
+        differ = [name for name in new if new[name] != old.get(name)]
+        old, new = {name: old.get(name) for name in differ}, {name: new[name] for name in differ}
+    return PlannedRow(n, ACTIONS[letter], key, old, new, chunk_id=chunk_id, row=row, moved=moved)
 
 
-def _await_other(session: Session, job: tuple[str, str], until: float) -> Receipt | None:
-    pause = POLL_SECONDS
-    while True:
-        left = until - time.monotonic()
-        if left <= 0:
-            return None
-        time.sleep(min(pause, left))
-        pause = min(pause * 2, _LONGEST_POLL)
-        if not _is_running(session, job):
-            done = receipts.receipt(session, *job)
-            if done is None:
-                _raise_error(session, job)
-            # Neither: its backend was killed. The next call starts it again.
-            return done
+def _store_spec(session: Session, spec: LoadSpec, draft: Receipt, settings: dict[str, str], plan_hash: str) -> None:
+    fragments = _fragments(session, spec, settings, plan_hash=plan_hash)
+    store_call(session, (spec.tenant, spec.job_id), fragments, draft)
 
 
-def _raise_error(session: Session, job: tuple[str, str]) -> None:
-    """Raises what the last publish of the job ended with, once; a repeat then starts anew."""
-    row = session.execute(
-        "UPDATE entrepot.publish_spec p SET error = NULL FROM entrepot.publish_spec o "
-        "WHERE p.tenant = %s AND p.job_id = %s AND o.tenant = p.tenant AND o.job_id = p.job_id AND p.error IS NOT NULL "
-        "RETURNING o.error",
-        job,
-    ).fetchone()
-    if row is None:
-        return
-    error = row[0]
-    names = {k: error.get(k) for k in ("schema", "table", "column", "constraint")}
-    raise by_state(error["sqlstate"], "publishing", names, error.get("message", ""))
+def _fragments(session: Session, spec: LoadSpec, settings: dict[str, str], *, plan_hash: str = "") -> dict[str, Any]:
+    spec = _named(spec)
+    known, exists = _known(session, spec)
+    return publish_spec(spec, known, settings, plan_hash=plan_hash, exists=exists)
+
+
+def _named(spec: LoadSpec) -> LoadSpec:
+    return spec.model_copy(update={"staging_table": spec.staging_table or staging_name(spec.tenant, spec.job_id)})
+
+
+def _known(session: Session, spec: LoadSpec) -> tuple[Known, bool]:
+    """What the SQL depends on, and whether the target exists.
+
+    Raises:
+        TargetError: The table no longer enforces the key: a row could match many.
+    """
+    refused = catalog.relation_exists(session, STAGING_SCHEMA, refused_name(spec.staging_table))
+    shape = catalog.describe(session, spec.target_schema, spec.target_table)
+    if shape is None:
+        return Known(refused=refused), False
+    check_key(shape, spec.mode, spec.key)
+    blank = [c.name for c in stored(spec) if not spec.contract.field(c.field).required and c.name not in spec.key]
+    defaults = catalog.defaults(session, qualified(spec.target_schema, spec.target_table), blank)
+    return Known(refused, defaults, {c.name: c.pg_type for c in shape.columns}), True
+
+
+def _masked(spec: LoadSpec, row: dict[str, object]) -> dict[str, object]:
+    """A row's key with what must not be shown hidden."""
+    shown = {c.name for c in spec.columns if spec.contract.field(c.field).classification in OPEN}
+    return {name: value if value is None or name in shown else MASK for name, value in row.items()}

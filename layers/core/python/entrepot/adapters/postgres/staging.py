@@ -24,10 +24,12 @@ from entrepot.load.names import (
     STAGING_SCHEMA,
     column_list,
     is_staging_name,
+    plan_name,
     qualified,
     quote_ident,
     refused_name,
     staging_name,
+    work_name,
 )
 from entrepot.load.order import is_provable, key_facts
 from entrepot.model.steps import LoadSpec
@@ -74,13 +76,15 @@ def _column_types(session: Session, spec: LoadSpec) -> list[tuple[str, str]]:
         return [(c.name, checked_type(c.pg_type)) for c in spec.columns]
     shape = catalog.describe(session, spec.target_schema, spec.target_table)
     types = {c.name: c.pg_type for c in shape.columns} if shape else {}
+    types |= {c.name: checked_type(c.pg_type) for c in spec.columns if not c.stored}
     gone = [c.name for c in spec.columns if c.name not in types]
     if gone:
         msg = f"{spec.target_schema}.{spec.target_table} has lost column {gone[0]!r} since the job was mapped."
         raise TargetError(msg, hint="Start the job again.", column=gone[0])
     collation = catalog.collations(session, found[0])
     return [
-        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.name in collation else "")) for c in spec.columns
+        (c.name, types[c.name] + (f" COLLATE {collation[c.name]}" if c.stored and c.name in collation else ""))
+        for c in spec.columns
     ]
 
 
@@ -197,7 +201,7 @@ def chunk_number(chunk_id: str) -> int:
 def ledger(session: Session, spec: LoadSpec) -> list[LedgerLine]:
     """The ledger against staging; empty when either is gone or was emptied."""
     return [
-        LedgerLine(row[1], row[2], row[3], row[4], row[6] + row[7] + row[8])
+        LedgerLine(row[1], row[2], row[3], row[4], row[6] + row[7] + row[8] + row[9])
         for row in sorted(compared(session, spec), key=lambda r: r[0])
     ]
 
@@ -234,12 +238,16 @@ def forget_chunks(session: Session, spec: LoadSpec, chunk_ids: Sequence[str]) ->
 
 
 def drop(session: Session, tenant: str, job_id: str) -> None:
-    """Drops a job's staging, refused rows, ledger and publish spec; no error when gone."""
+    """Drops a job's refused rows, plan, ledger and publish spec; no error when gone.
+
+    Its staging goes too, unless the job is published: then undo needs it until the journal expires.
+    """
     name = staging_name(tenant, job_id)
     with session.transaction():
         session.execute(_NO_WAIT)
         session.execute(LOCK, (tenant, job_id))
-        for table in (name, refused_name(name)):
+        journal = [] if _is_journal(session, tenant, job_id) else [name, work_name(name)]
+        for table in (*journal, refused_name(name), plan_name(name)):
             session.execute(f"DROP TABLE IF EXISTS {qualified(STAGING_SCHEMA, table)}".encode())
         for table in ("ledger", "ledger_logged"):
             session.execute(
@@ -249,7 +257,27 @@ def drop(session: Session, tenant: str, job_id: str) -> None:
         session.execute("DELETE FROM entrepot.publish_spec WHERE tenant = %s AND job_id = %s", (tenant, job_id))
 
 
+def _is_journal(session: Session, tenant: str, job_id: str) -> bool:
+    query = "SELECT FROM entrepot.receipt WHERE tenant = %s AND job_id = %s AND NOT journal_gone"
+    return session.execute(query, (tenant, job_id)).fetchone() is not None
+
+
 def staged_jobs(session: Session) -> list[tuple[str, str]]:
-    """(tenant, job_id) of every job with a staging table, whatever became of its ledger."""
-    found = (read_comment(c) for name, c in catalog.staging_tables(session) if is_staging_name(name))
-    return [job for job in found if job is not None]
+    """(tenant, job_id) of every job with staging or a plan that may be dropped, whatever became of its ledger.
+
+    Staging that is kept for undo alone is not among them.
+    """
+    own = {}
+    for table, comment in catalog.staging_tables(session):
+        job = read_comment(comment)
+        if job is not None and is_staging_name(table.removesuffix(plan_name(""))):
+            own[table] = job
+    if not own:
+        return []
+    # Of a published job whose publish spec is gone, drop has been here: what is left is its journal.
+    query = (
+        "SELECT tenant, job_id FROM entrepot.receipt r WHERE NOT journal_gone AND NOT EXISTS "
+        "(SELECT FROM entrepot.publish_spec p WHERE p.tenant = r.tenant AND p.job_id = r.job_id)"
+    )
+    journals = set(session.execute(query).fetchall())
+    return sorted({job for table, job in own.items() if job not in journals or not is_staging_name(table)})

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from entrepot.adapters.postgres import catalog, check, migrate, receipts, staging
+from entrepot.adapters.postgres import catalog, check, migrate, publish, receipts, staging, undo
 from entrepot.adapters.postgres.connection import Connect, Database
 from entrepot.adapters.postgres.publish import Publisher
 from entrepot.errors import NotFoundError
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec
-from entrepot.ports.target import CheckResult, ChunkCounts, LedgerLine, RefusedRow, TableShape
+from entrepot.ports.target import (
+    CheckResult,
+    ChunkCounts,
+    LedgerLine,
+    Plan,
+    PlannedRow,
+    RefusedRow,
+    TableShape,
+    UndoSpec,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +65,7 @@ class PostgresTarget:
         self._settings = SETTINGS | dict(settings or {})
         self._loader = staging.Loader(binary=binary)
         self._publisher = Publisher(self._database, self._settings)
+        self._undoer = undo.Undoer(self._database, self._settings)
 
     def close(self) -> None:
         """Closes the connection; a running publish goes on. The next use opens another."""
@@ -108,9 +118,41 @@ class PostgresTarget:
             for block in check.refusals(session, spec):
                 yield from block
 
-    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float) -> Receipt | None:
+    def plan(self, spec: LoadSpec) -> Plan:
+        """What publish would do now, by the same classification, without doing it; replaces an earlier plan."""
+        with self._database.use("planning the publish") as session:
+            return publish.plan(session, spec, self._settings)
+
+    def plan_rows(self, spec: LoadSpec, *, after: int = 0, limit: int = 100, action: str = "") -> list[PlannedRow]:
+        """A page of a job's stored plan."""
+        with self._database.use("reading the plan") as session:
+            return publish.plan_page(session, spec, after=after, limit=limit, action=action)
+
+    def start_publish(self, spec: LoadSpec, draft: Receipt, *, seconds: float, plan_hash: str = "") -> Receipt | None:
         """Starts the publish unless it runs or has ended, and waits at most ``seconds`` for it."""
-        return self._publisher.publish(spec, draft, seconds)
+        return self._publisher.publish(spec, draft, seconds, plan_hash)
+
+    def plan_undo(self, spec: UndoSpec) -> Plan:
+        """What an undo would do now, without doing it; replaces an earlier plan of this undo job."""
+        return self._undoer.plan(spec)
+
+    def undo_rows(self, spec: UndoSpec, *, after: int = 0, limit: int = 100, action: str = "") -> list[PlannedRow]:
+        """A page of an undo's stored plan."""
+        return self._undoer.rows(spec, after, limit, action)
+
+    def start_undo(self, spec: UndoSpec, draft: Receipt, *, seconds: float, plan_hash: str = "") -> Receipt | None:
+        """Starts the undo unless it runs or has ended, and waits at most ``seconds`` for it."""
+        return self._undoer.undo(spec, draft, seconds, plan_hash)
+
+    def jobs_since(self, tenant: str, schema: str, table: str, since: str) -> list[str]:
+        """Published jobs of a table after an ISO time that were not taken back, newest first."""
+        with self._database.use("looking for the jobs of a table") as session:
+            return receipts.jobs_since(session, tenant, schema, table, since)
+
+    def expire_journals(self, before: str) -> int:
+        """Drops undo tables, kept staging and backups of jobs published before an ISO time; of how many jobs."""
+        with self._database.use("dropping old journals") as session:
+            return undo.expire_journals(session, before)
 
     def receipt(self, tenant: str, job_id: str) -> Receipt | None:
         """The receipt of a published job."""
@@ -128,7 +170,7 @@ class PostgresTarget:
             return receipts.newer_published(session, tenant, contract, source, sequencer)
 
     def drop_staging(self, tenant: str, job_id: str) -> None:
-        """Drops a job's staging, ledger and plan; no error when gone."""
+        """Drops a job's ledger and plan, and its staging unless a receipt needs it for undo; no error when gone."""
         with self._database.use("dropping staging") as session:
             staging.drop(session, tenant, job_id)
 

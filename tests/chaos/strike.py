@@ -1,0 +1,156 @@
+"""Runs inside the workers of a cloud under test: notes every call of a port, and kills its own process at one.
+
+`write_functions` copies the functions and arms their handlers. A worker then appends each call of a port
+to ``calls.txt`` and looks at ``strike.json``: the first worker that comes to the stated call takes the order
+(by renaming the file) and dies by SIGKILL, before the call or after it. ``throttles.json`` has a share of the
+DynamoDB requests answered as throttled, below boto3's own retries.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("blobs", "jobs", "config", "executions", "bus", "scheduler", "secrets", "target")
+
+_HEADER = """
+import sys as _sys
+_sys.path.append({root!r})
+from tests.chaos import strike as _strike
+_strike.arm({folder!r})
+"""
+_FOOTER = """
+
+handler = _strike.armed({name!r}, handler)
+"""
+
+
+def write_functions(folder: Path) -> Path:
+    """Copies the functions to ``folder/functions`` with handlers that can be struck; that folder."""
+    target = folder / "functions"
+    shutil.copytree(ROOT / "functions", target, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in target.glob("*/handler.py"):
+        text = path.read_text(encoding="utf-8")
+        head, mark, rest = text.partition("from __future__ import annotations\n")
+        header = _HEADER.format(root=str(ROOT), folder=str(folder))
+        path.write_text(head + mark + header + rest + _FOOTER.format(name=path.parent.name), encoding="utf-8")
+    return target
+
+
+class _Here:
+    """Where this process is: its function, and how often each call was made in this invocation."""
+
+    folder: ClassVar[Path] = Path()
+    function: ClassVar[str] = ""
+    counts: ClassVar[Counter[tuple[str, str]]] = Counter()
+    throttled: ClassVar[float] = 0.0
+    rng: ClassVar[random.Random] = random.Random(os.getpid())
+
+
+def arm(folder: str) -> None:
+    """Has every world of this process hand out ports that can be struck."""
+    from entrepot.bootstrap import AwsWorld
+
+    _Here.folder = Path(folder)
+    for name in PORTS:
+        made = AwsWorld.__dict__.get(name)
+        if isinstance(made, cached_property):
+            armed = cached_property(_armed_port(name, made.func))
+            armed.__set_name__(AwsWorld, name)
+            setattr(AwsWorld, name, armed)
+    _arm_throttles()
+
+
+def armed(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A handler that says where it is."""
+
+    def struck(event: Any, context: Any) -> Any:
+        _Here.function = name
+        _Here.counts = Counter()
+        throttles = _Here.folder / "throttles.json"
+        _Here.throttled = json.loads(throttles.read_text())["share"] if throttles.exists() else 0.0
+        return handler(event, context)
+
+    return struck
+
+
+def _armed_port(name: str, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda world: _Port(name, make(world))
+
+
+class _Port:
+    """A port whose every call may be the last of its process."""
+
+    def __init__(self, name: str, real: Any) -> None:
+        self._name = name
+        self._real = real
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._real, method)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            _Here.counts[self._name, method] += 1
+            nth = _Here.counts[self._name, method]
+            _strike(self._name, method, nth, "before")
+            answer = found(*arguments, **options)
+            _strike(self._name, method, nth, "after")
+            return answer
+
+        return call
+
+
+def _strike(port: str, method: str, nth: int, when: str) -> None:
+    here = f"{_Here.function} {port}.{method} {nth} {when}"
+    with (_Here.folder / "calls.txt").open("a") as calls:
+        calls.write(here + "\n")
+    order = _Here.folder / "strike.json"
+    try:
+        if json.loads(order.read_text())["at"] != here:
+            return
+        order.rename(_Here.folder / "struck.json")
+    except (FileNotFoundError, ValueError):
+        return
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _arm_throttles() -> None:
+    """Answers a share of DynamoDB's requests as AWS does when it throttles."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.httpsession import URLLib3Session
+
+    real = URLLib3Session.send
+
+    class _Body:
+        def __init__(self, data: bytes) -> None:
+            self._data = data
+
+        def stream(self, **_: Any) -> Any:
+            yield self._data
+
+        def read(self, *_: Any) -> bytes:
+            return self._data
+
+    def send(session: Any, request: Any) -> Any:
+        wanted = request.headers.get("X-Amz-Target", b"")
+        wanted = wanted.decode() if isinstance(wanted, bytes) else wanted
+        if not wanted.startswith("DynamoDB") or _Here.rng.random() >= _Here.throttled:
+            return real(session, request)
+        error = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
+        body = json.dumps({"__type": error, "message": "slow down"}).encode()
+        headers = {"content-type": "application/x-amz-json-1.0", "content-length": str(len(body))}
+        return AWSResponse(request.url, 400, headers, _Body(body))
+
+    URLLib3Session.send = send
