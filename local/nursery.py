@@ -26,6 +26,15 @@ PRELOAD = (
 )  # fmt: skip
 
 
+ALLOCATORS = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "MIMALLOC_PURGE_DELAY": "-1",
+}
+"""What the stack gives to functions that work on columns. Allocators read it once, when a process starts: workers
+are forked from one that has it."""
+
+
 class Worker:
     """One process."""
 
@@ -137,7 +146,7 @@ class Nursery:
         script = Path(__file__).with_name("zygote.py")
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
-        }
+        } | ALLOCATORS
         # Its own session: Ctrl-C on the terminal reaches the cloud alone, which then ends the workers in order.
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(script), str(theirs.fileno()), str(self.guarded or ""), self.token],

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import queue
 import threading
 import time
 import uuid
@@ -111,19 +112,28 @@ class BodyWriter:
         self._digests = list(digests)
         self._size = 0
         self._kept = False
+        self._hashing = _Hashing(self._hash)
 
     def write(self, block: bytes) -> None:
         """Appends a block."""
+        self._hashing.put(block)
         view = memoryview(block)
         while view:
             view = view[self._stream.write(view) or 0 :]
+        self._size += len(block)
+
+    def _hash(self, block: bytes) -> None:
         self._md5.update(block)
         for digest in self._digests:
             digest.update(block)
-        self._size += len(block)
+
+    def hashed(self) -> None:
+        """Waits until every block so far is in the digests."""
+        self._hashing.close()
 
     def finish(self) -> Part:
         """Closes the file and keeps it."""
+        self.hashed()
         self._stream.close()
         self._kept = True
         return Part(self._name, self._size, self._md5.hexdigest())
@@ -132,9 +142,48 @@ class BodyWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._hashing.close()
         if not self._kept:
             self._stream.close()
             self._path.unlink(missing_ok=True)
+
+
+class _Hashing:
+    """Hashes blocks in order: small bodies at once, large ones in a thread beside the reading and writing.
+
+    Hashing lets go of the interpreter's lock, so that the thread really runs beside.
+    """
+
+    _LARGE = 4
+    """Blocks from which on a thread is worth its start."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+        self._taken = 0
+        self._waiting: queue.Queue[bytes] = queue.Queue(8)
+        self._thread: threading.Thread | None = None
+
+    def put(self, block: bytes) -> None:
+        """Takes the next block."""
+        self._taken += 1
+        if self._taken <= self._LARGE:
+            self._take(block)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._waiting.put(block)
+
+    def close(self) -> None:
+        """Waits until all blocks are taken; nothing more may come."""
+        if self._thread is not None:
+            self._waiting.put(b"")
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while block := self._waiting.get():
+            self._take(block)
 
 
 class _Bucket:

@@ -53,6 +53,7 @@ class Bodies:
         with self.store.writer([digest] if digest else []) as writer:
             for block in body:
                 writer.write(block)
+            writer.hashed()
             stated = body.trailers.get(f"x-amz-checksum-{algorithm}") or request.header(f"x-amz-checksum-{algorithm}")
             if digest and stated and base64_digest(digest) != stated:
                 raise S3Error("BadDigest", f"The {algorithm} you specified did not match what we received", 400)

@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from entrepot.model.environment import Part, load
+from local import nursery
 from stacks.bundling import ROOT
 from stacks.settings import FUNCTIONS, FunctionName
 from tests.infrastructure.assemblies import Assembly, flat
 
 # Every function has these for its logs, metrics and traces.
 OBSERVABILITY = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+
+# The C library and Arrow read these themselves.
+ALLOCATORS = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MIMALLOC_PURGE_DELAY"}
 
 # Only the one-machine cloud names folders that a source may lie in.
 ONLY_LOCAL = {"SOURCE_ROOTS"}
@@ -52,7 +56,18 @@ def given(assembly: Assembly, name: FunctionName) -> dict[str, Any]:
 def test_a_function_is_given_exactly_what_it_reads(either: Assembly, name: FunctionName) -> None:
     with environment_of(name) as model:
         load(model, given(either, name))
-        assert set(given(either, name)) - OBSERVABILITY - BODIES == set(model.model_fields) - ONLY_LOCAL - BODIES
+        assert (
+            set(given(either, name)) - OBSERVABILITY - ALLOCATORS - BODIES
+            == set(model.model_fields) - ONLY_LOCAL - BODIES
+        )
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_work_on_columns_keep_their_memory_as_local_workers_do(
+    either: Assembly, name: FunctionName
+) -> None:
+    told = {key: value for key, value in given(either, name).items() if key in ALLOCATORS}
+    assert told == (nursery.ALLOCATORS if name in {"profile", "validate", "load"} else {})
 
 
 def test_settings_reach_the_functions(full: Assembly) -> None:

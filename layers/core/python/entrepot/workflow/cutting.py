@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from entrepot.formats.encoding import needs_pieces, piece_detection, to_utf8
@@ -74,12 +75,18 @@ class Cutter:
         sha = hashlib.sha256() if state is None else None
         chunks: list[Chunk] = []
         start, skip = (0, detection.data_start) if state is None else (state.offset, 0)
-        for head, data in self._blocks(found.source, start, skip):
-            if sha is not None:
-                sha.update(head + data)
-            chunks += cutter.feed(data)
-            if self.time_is_up:
-                return Cut(_of(found.n, chunks), "", _in(found.n, cutter.state), done=False)
+        with ThreadPoolExecutor(1) as beside:
+            for block in self._world.blobs.stream(
+                found.source.uri, version=found.source.version, start=start, block=BLOCK
+            ):
+                # The digest lets go of the interpreter's lock: it costs no time beside the search for line ends.
+                digested = beside.submit(sha.update, block) if sha is not None else None
+                chunks += cutter.feed(block[skip:] if skip else block)
+                skip = max(0, skip - len(block))
+                if digested is not None:
+                    digested.result()
+                if self.time_is_up:
+                    return Cut(_of(found.n, chunks), "", _in(found.n, cutter.state), done=False)
         chunks += cutter.finish()
         return Cut(_of(found.n, chunks), sha.hexdigest() if sha else "", _in(found.n, cutter.state))
 
