@@ -20,17 +20,18 @@ import psycopg
 from rich.console import Console
 from rich.markup import escape
 
-from bench import corpora, data, micro, others, report, spike, sql, table
+from bench import corpora, data, micro, one_shot, others, report, spike, sql, table, undo
 from bench.ours import Bench, Import
 
-PARTS = ("import", "peers", "spike", "micro", "corpora")
+PARTS = ("import", "undo", "one-shot", "peers", "spike", "micro", "corpora")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measures what the command line asks for, prints tables, writes JSON to bench/results/."""
     options = _options(arguments)
     console = Console(width=None if sys.stdout.isatty() else 130)
-    results: dict[str, Any] = {"machine": report.machine(), "imports": [], "peers": {}, "spike": {}, "notes": []}
+    results: dict[str, Any] = {"machine": report.machine(), "imports": [], "undo": {}, "one_shot": {}}
+    results |= {"peers": {}, "spike": {}, "notes": []}
     files = {scale: data.lineitem(scale) for scale in options.scales}
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-") as folder:
         if "micro" in options.parts:
@@ -97,6 +98,12 @@ def _measure(
             results["imports"].append(
                 {"scale": scale, "state": state, **_compare(bench, path, state, options.repeat, out)}
             )
+        if "undo" in options.parts:
+            out.print(f"undo, scale {scale} …")
+            results["undo"][scale] = asdict(undo.measure(bench, path))
+        if "one-shot" in options.parts:
+            out.print(f"one-shot import, scale {scale} …")
+            results["one_shot"][scale] = one_shot.run(cloud.dsn, path)
         if "peers" in options.parts:
             out.print(f"peers, scale {scale} …")
             rows = _count(path)

@@ -48,6 +48,7 @@ class Program:
 PEERS: Final = (
     Program("dlt merge", "upsert, Arrow", "dlt_merge.py"),
     Program("polars ADBC", "a new table, no key", "polars_adbc.py"),
+    Program("pgloader", "append, bad rows to a file", "pgloader_csv.py"),
     Program("pandas to_sql", "append, no key", "pandas_sql.py", PANDAS_ROWS),
 )
 

@@ -86,6 +86,18 @@ class Bench:
         worker, peak = self._peak(wall)
         return Import(ended - started, sent - started, peak, worker, receipt)
 
+    def undo(self, job_id: str) -> float:
+        """Takes a published job back; seconds from asking until its receipt."""
+        started = time.perf_counter()
+        undo = self.client.jobs.undo(job_id)
+        with psycopg.connect(self.cloud.dsn, autocommit=True) as db:
+            query = "SELECT FROM entrepot.receipt WHERE job_id = %s AND status = 'published'"
+            while db.execute(query, [undo.id]).fetchone() is None:
+                if time.perf_counter() - started > PATIENCE:
+                    raise RuntimeError(f"the undo of {job_id} has no receipt after {PATIENCE:.0f} s")
+                time.sleep(0.02)
+        return time.perf_counter() - started
+
     @staticmethod
     def _receipts(db: psycopg.Connection[Any], contract: str) -> int:
         row = db.execute("SELECT count(*) FROM entrepot.receipt WHERE contract = %s", [contract]).fetchone()

@@ -46,6 +46,8 @@ def show(results: dict[str, Any], out: Console) -> None:
         out.print("[yellow]The machine was busy with other things: even ratios mean little.[/]")
     for line in results["imports"]:
         _imports(line, results, out)
+    if results.get("undo") or results.get("one_shot"):
+        _whole(results, out)
     if results.get("latency"):
         _small(results, out)
     if results.get("corpora") is not None:
@@ -80,6 +82,18 @@ def _imports(line: dict[str, Any], results: dict[str, Any], out: Console) -> Non
             add("bare spike", seconds, "a new table, no key, no check, own server")
         for peer in results["peers"].get(line["scale"], []):
             add(peer["name"], peer["seconds"], peer["does"])
+    out.print(grid)
+
+
+def _whole(results: dict[str, Any], out: Console) -> None:
+    grid = Table("scale", "what", "seconds", "does", title="Undo, and a whole command", title_justify="left")
+    for scale, undo in results.get("undo", {}).items():
+        same = "as before" if undo["same"] else "[red]NOT as before[/]"
+        kept = f"its journal has {undo['journal'] / 1e6:.0f} MB beside a target of {undo['target'] / 1e6:.0f} MB"
+        grid.add_row(scale, "import into a half-full table", f"{undo['publish']:.2f}", kept)
+        grid.add_row(scale, "its undo, asked to receipt", f"{undo['seconds']:.2f}", f"the table is {same}")
+    for scale, seconds in results.get("one_shot", {}).items():
+        grid.add_row(scale, "entrepot import FILE, prompt to prompt", f"{seconds:.2f}", "with the start of a cloud")
     out.print(grid)
 
 

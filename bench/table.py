@@ -7,11 +7,12 @@ from typing import Final, Literal
 
 import psycopg
 
-State = Literal["empty", "half", "identical"]
+State = Literal["empty", "half", "changed", "identical"]
 
 STATES: Final[dict[State, str]] = {
     "empty": "no rows",
     "half": "the even orders are there, every fifth of them with an older quantity",
+    "changed": "every row is there, every tenth order with an older quantity",
     "identical": "every row is there as the file has it",
 }
 
@@ -56,7 +57,7 @@ def prepare(dsn: str, path: Path, state: State, table: str = "public.lineitem") 
             older = (
                 "l_quantity" if state == "identical" else "CASE WHEN l_orderkey % 10 = 0 THEN 0.5 ELSE l_quantity END"
             )
-            chosen = "true" if state == "identical" else "l_orderkey % 2 = 0"
+            chosen = "l_orderkey % 2 = 0" if state == "half" else "true"
             select = NAMES.replace("l_quantity", older)
             db.execute(f"INSERT INTO {table} ({NAMES}) SELECT {select} FROM bench_before WHERE {chosen}")
             db.execute("DROP TABLE bench_before")
