@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 SOURCES := app.py stacks local cli samples demo bench clients/python/entrepot_client layers/core/python/entrepot
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo up test test-slow check format bench chaos synth mission lock clean
+.PHONY: help setup demo up test test-slow check format bench chaos mutate synth mission lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,6 +51,9 @@ bench: setup ## ratios against the named peers, in one run
 
 chaos: setup ## kills, again and again
 	@$(BIN)/python -m pytest -m chaos -n 0 -s tests/chaos
+
+mutate: setup ## change split, check and publish, and see whether a test notices
+	@$(BIN)/python -m tests.mutation
 
 synth: setup ## the stack template, in cdk.out
 	@$(BIN)/python app.py
