@@ -448,7 +448,7 @@ def test_history_by_the_sources_own_time(target: PostgresTarget, db: psycopg.Con
 def test_history_closes_what_is_missing_and_begins_again(
     target: PostgresTarget, db: psycopg.Connection, schema: str
 ) -> None:
-    kept = a_contract(schema, mode="history", history={"close_missing": True})
+    kept = a_contract(schema, mode="history", history={"close_missing": True}, max_removed_percent=100)
     run(target, kept, [(1, "a", 1), (2, "b", 2)])
     spec = ready(target, kept, [(1, "a", 1)], quarantined=1)
     with pytest.raises(HeldError, match="refused"):
@@ -457,6 +457,25 @@ def test_history_closes_what_is_missing_and_begins_again(
     assert versions(db, schema) == [(1, "a", True, True, True), (2, "b", True, False, False)]
     assert counts(run(target, kept, [(1, "a", 1), (2, "b", 2)])) == {"inserted": 1, "unchanged": 1}
     assert len(versions(db, schema)) == 3
+
+
+@pytest.mark.parametrize(("share", "held"), [(50, False), (49, True)])
+def test_versions_that_end_count_as_removed_of_the_current_ones(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, share: int, held: bool
+) -> None:
+    kept = a_contract(schema, mode="history", history={"close_missing": True}, max_removed_percent=share)
+    for turn in range(4):
+        # Rows that get a new version are not missing, and versions that ended long ago are not counted.
+        run(target, kept, [(1, f"a{turn}", 1), (2, f"b{turn}", 2)])
+    spec = ready(target, kept, [(1, "new", 1)])
+    plan = target.plan(spec)
+    assert (plan.target_rows, bool(plan.summary.held)) == (2, held)
+    if not held:
+        assert counts(publish(target, spec)) == {"updated": 1, "closed": 2}
+        return
+    with pytest.raises(HeldError, match="1 of 2 current versions would end"):
+        publish(target, spec)
+    assert counts(publish(target, spec, plan_hash=plan.summary.hash)) == {"updated": 1, "closed": 2}
 
 
 def test_history_carries_kept_values_into_the_next_version(

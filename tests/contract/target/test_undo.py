@@ -445,9 +445,9 @@ def test_rows_that_others_refer_to(
         with pytest.raises(TargetError, match="pets_owner_fkey"):
             undo(target, done.job_id, allow_cascade=True)
         return
-    assert caught.value.facts["children"] == {"pets_owner_fkey": 2}
+    assert caught.value.facts["children"] == {f"pets_owner_fkey ({schema}.pets)": 2}
     plan = target.plan_undo(a_undo(done.job_id, allow_cascade=True))
-    assert plan.summary.counts.children == {"pets_owner_fkey": 2}
+    assert plan.summary.counts.children == {f"pets_owner_fkey ({schema}.pets)": 2}
     undo(target, done.job_id, allow_cascade=True)
     assert table(db, people) == BEFORE
     assert table(db, f"{schema}.pets") == ([(3, 1)] if rule == "CASCADE" else [(1, None), (2, None), (3, 1)])

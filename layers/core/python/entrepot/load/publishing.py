@@ -75,6 +75,7 @@ def publish_spec(
         "match": modes.match(spec),
         "set": ", ".join(f"{quote_ident(c.name)} = {updated(spec, c, known)}" for c in writable(spec)),
         "slice": slices.condition(spec, "t"),
+        "share": history.is_current(spec) if spec.mode is Mode.HISTORY else slices.condition(spec, "t"),
         "removes": modes.removes(spec),
         "only_if": spec.only_if,
         "max_removed_percent": spec.contract.max_removed_percent,

@@ -154,7 +154,9 @@ class PlanCounts(Model):
     keep: int = 0
     """Undo: rows that are left as they are, because they were edited since."""
     children: dict[str, int] = Field(default_factory=dict)
-    """Foreign key → rows of other tables that deletes would cascade to or blank."""
+    """Foreign key → rows of other tables that deletes would take along or blank, however many keys away."""
+    lost: dict[str, int] = Field(default_factory=dict)
+    """Undo: foreign key → rows of other tables that the jobs took along or blanked. They do not come back."""
 
 
 class PlanSummary(Model):

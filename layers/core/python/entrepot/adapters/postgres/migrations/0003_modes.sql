@@ -162,57 +162,138 @@ AS $$
 DECLARE
     v_ended bigint := (p_tally->>'removed')::bigint
         + CASE WHEN p_spec->>'mode' = 'history' THEN (p_tally->>'closed')::bigint - (p_tally->>'updated')::bigint ELSE 0 END;
-    v_gone bigint := (p_tally->>'removed')::bigint + (p_tally->>'deleted')::bigint;
+    v_gone bigint := v_ended + (p_tally->>'deleted')::bigint;
 BEGIN
     IF (p_spec->>'removes')::boolean AND p_quarantined > 0 AND v_ended > 0 THEN
         RETURN format('%s rows were refused; their targets would be removed: %s rows of the table lack a row in the source.',
             p_quarantined, v_ended);
     END IF;
     IF v_gone > 0 AND v_gone * 100 > (p_spec->>'max_removed_percent')::numeric * p_rows THEN
-        RETURN format('%s of %s rows would be removed, more than the %s %% that the contract allows.',
-            v_gone, p_rows, p_spec->>'max_removed_percent');
+        RETURN format('%s of %s %s, more than the %s %% that the contract allows.', v_gone, p_rows,
+            CASE WHEN p_spec->>'mode' = 'history' THEN 'current versions would end' ELSE 'rows would be removed' END,
+            p_spec->>'max_removed_percent');
     END IF;
     RETURN NULL;
 END $$;
 
--- Rows of other tables that a delete would take along or blank: constraint -> rows. Refuses them unless they may.
-CREATE FUNCTION entrepot.foreign_children(p_spec jsonb) RETURNS jsonb
+-- What deletes of rows of a table reach by foreign keys that cascade, set null or set default, level by level and
+-- through every table: constraint, table, rows, whether they are blanked, whether they are of the table itself. A row
+-- that several ways lead to counts once. p_rows: a query for the part and place of the rows to be deleted. With
+-- p_lock nobody can come to refer to one of them until the end.
+CREATE FUNCTION entrepot.cascades(p_target text, p_rows text, p_lock boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_key record;
-    v_count bigint;
-    v_children jsonb := '{}';
+    v_level integer := 0;
+    v_found jsonb;
 BEGIN
-    FOR v_key IN
-        SELECT c.conname, c.conrelid::regclass AS child, c.conrelid = c.confrelid AS itself, c.confdeltype,
-            (SELECT string_agg(format('t.%I = c.%I', p.attname, a.attname), ' AND ')
-             FROM unnest(c.conkey, c.confkey) k(ours, theirs)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.ours
-             JOIN pg_catalog.pg_attribute p ON p.attrelid = c.confrelid AND p.attnum = k.theirs) AS same
-        FROM pg_catalog.pg_constraint c
-        WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = (p_spec->>'target')::regclass
-            AND c.confdeltype IN ('c', 'n', 'd')
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')
+        AND c.confrelid IN (SELECT p_target::regclass UNION SELECT relid FROM pg_partition_ancestors(p_target::regclass)
+            UNION SELECT relid FROM pg_partition_tree(p_target::regclass))) THEN
+        RETURN '[]';
+    END IF;
+    IF p_lock THEN
+        -- A foreign key's own look-up waits for this lock.
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM (%s) w(part, tid) JOIN %s t '
+            'ON t.ctid = w.tid AND t.tableoid = w.part FOR UPDATE OF t) AS l', p_rows, p_target);
+    END IF;
+    DROP TABLE IF EXISTS pg_temp.entrepot_reached;
+    EXECUTE 'CREATE TEMPORARY TABLE entrepot_reached ON COMMIT DROP AS '
+        'SELECT 0 AS level, w.part, w.tid, NULL::oid AS key, true AS gone FROM (' || p_rows || ') w(part, tid)';
     LOOP
-        EXECUTE format('SELECT count(*) FROM %s c WHERE EXISTS (SELECT FROM %s w JOIN %s t '
-            'ON t.ctid = w.old AND t.tableoid = w.part WHERE w.action IN (''r'', ''d'') AND %s)%s',
-            v_key.child, p_spec->>'work', p_spec->>'target', v_key.same,
-            CASE WHEN v_key.itself THEN format(' AND NOT EXISTS (SELECT FROM %s x WHERE x.old = c.ctid '
-                'AND x.part = c.tableoid AND x.action IN (''r'', ''d''))', p_spec->>'work') ELSE '' END)
-            INTO v_count;
-        IF v_count > 0 THEN
-            v_children := v_children || jsonb_build_object(v_key.conname || ' (' || v_key.child || ')', v_count);
-            IF NOT (p_spec->>'allow_cascade')::boolean THEN
-                RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format(
-                    'Deleting would %s %s rows of %s by constraint %s.',
-                    CASE v_key.confdeltype WHEN 'c' THEN 'take along' ELSE 'blank references in' END,
-                    v_count, v_key.child, quote_ident(v_key.conname)),
-                    DETAIL = jsonb_build_object('constraint', v_key.conname, 'table', v_key.child::text,
-                        'rows', v_count, 'hint', 'Allow it with `allow_cascade` in the contract, or keep the rows.')::text;
-            END IF;
-        END IF;
+        ANALYZE pg_temp.entrepot_reached;
+        FOR v_key IN
+            SELECT c.oid, c.confdeltype = 'c' AS takes,
+                CASE p.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.confrelid::regclass AS parent,
+                CASE k.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.conrelid::regclass AS child,
+                (SELECT string_agg(format('t.%I = c.%I', theirs.attname, ours.attname), ' AND ')
+                 FROM unnest(c.conkey, c.confkey) x(ours, theirs)
+                 JOIN pg_catalog.pg_attribute ours ON ours.attrelid = c.conrelid AND ours.attnum = x.ours
+                 JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = c.confrelid AND theirs.attnum = x.theirs) AS same
+            FROM pg_catalog.pg_constraint c
+            JOIN pg_catalog.pg_class p ON p.oid = c.confrelid
+            JOIN pg_catalog.pg_class k ON k.oid = c.conrelid
+            -- A partition of the child has a copy of its constraint, and a partition of the parent another.
+            WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confdeltype IN ('c', 'n', 'd')
+                AND c.confrelid IN (SELECT r.part FROM pg_temp.entrepot_reached r WHERE r.level = v_level AND r.gone
+                    UNION SELECT a.relid FROM (SELECT DISTINCT r.part FROM pg_temp.entrepot_reached r
+                        WHERE r.level = v_level AND r.gone) d, pg_partition_ancestors(d.part) a)
+            ORDER BY c.confdeltype <> 'c', c.conname, c.oid
+        LOOP
+            EXECUTE format('INSERT INTO pg_temp.entrepot_reached SELECT $1 + 1, c.tableoid, c.ctid, $2, $3 FROM %s c '
+                'WHERE EXISTS (SELECT FROM pg_temp.entrepot_reached r JOIN %s t ON t.ctid = r.tid AND t.tableoid = r.part '
+                'WHERE r.level = $1 AND r.gone AND %s) AND NOT EXISTS (SELECT FROM pg_temp.entrepot_reached x '
+                'WHERE x.tid = c.ctid AND x.part = c.tableoid AND (x.gone OR x.key = $2))', v_key.child, v_key.parent, v_key.same)
+                USING v_level, v_key.oid, v_key.takes;
+        END LOOP;
+        v_level := v_level + 1;
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_temp.entrepot_reached r WHERE r.level = v_level AND r.gone);
     END LOOP;
-    RETURN v_children;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('constraint', c.conname, 'table', c.conrelid::regclass::text,
+            'rows', f.n, 'blanks', c.confdeltype <> 'c', 'itself', f.itself)
+            ORDER BY f.itself DESC, f.level, c.conname, c.oid), '[]') INTO v_found
+    FROM (SELECT r.key, r.part IN (SELECT p_target::regclass UNION SELECT relid FROM pg_partition_tree(p_target::regclass)) AS itself,
+            min(r.level) AS level, count(*) AS n
+        FROM pg_temp.entrepot_reached r
+        WHERE r.level > 0 AND (r.gone OR NOT EXISTS (SELECT FROM pg_temp.entrepot_reached x
+            WHERE x.gone AND x.tid = r.tid AND x.part = r.part))
+        GROUP BY 1, 2) f
+    JOIN pg_catalog.pg_constraint c ON c.oid = f.key;
+    DROP TABLE pg_temp.entrepot_reached;
+    RETURN v_found;
+END $$;
+
+-- What cascades may be allowed to reach: constraint (table) -> rows. Refuses those of other tables unless they are
+-- allowed, and in any case those of the table itself: the job means to keep them.
+CREATE FUNCTION entrepot.allowed_children(p_found jsonb, p_allowed boolean) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_first jsonb := p_found->0;
+    v_children jsonb := coalesce((SELECT jsonb_object_agg(format('%s (%s)', f->>'constraint', f->>'table'), f->'rows')
+        FROM jsonb_array_elements(p_found) f), '{}');
+BEGIN
+    IF v_first IS NULL OR p_allowed AND NOT (v_first->>'itself')::boolean THEN
+        RETURN v_children;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format('Deleting would %s %s rows of %s by constraint %I%s.',
+        CASE WHEN (v_first->>'blanks')::boolean THEN 'blank references in' ELSE 'take along' END,
+        v_first->>'rows', v_first->>'table', v_first->>'constraint',
+        CASE WHEN (v_first->>'itself')::boolean THEN ', rows of the same table that are to stay' ELSE '' END),
+        DETAIL = jsonb_build_object('constraint', v_first->'constraint', 'table', v_first->'table', 'rows', v_first->'rows',
+            'children', v_children, 'hint', CASE WHEN (v_first->>'itself')::boolean
+                THEN 'Change or remove the rows that refer to them first; `allow_cascade` speaks of other tables only.'
+                ELSE 'Allow it with `allow_cascade` in the contract, or keep the rows.' END)::text;
+END $$;
+
+-- Rows of other tables that the job's deletes would take along or blank.
+CREATE FUNCTION entrepot.foreign_children(p_spec jsonb, p_lock boolean) RETURNS jsonb
+LANGUAGE sql
+AS $$
+    SELECT entrepot.allowed_children(entrepot.cascades(p_spec->>'target',
+        format('SELECT part, old FROM %s WHERE action IN (''r'', ''d'')', p_spec->>'work'), p_lock),
+        (p_spec->>'allow_cascade')::boolean)
+$$;
+
+-- How many rows the table has before deletes, where something may take more of them than the job does: a cascade
+-- that leads back to it, or a trigger. NULL where other writers go on.
+CREATE FUNCTION entrepot.rows_before(p_spec jsonb, p_known bigint) RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_rows bigint := p_known;
+BEGIN
+    IF p_spec->>'writers' = 'interleave' THEN
+        RETURN NULL;
+    END IF;
+    IF v_rows IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'
+            AND c.confdeltype = 'c' AND c.confrelid = (p_spec->>'target')::regclass
+        UNION ALL SELECT FROM pg_catalog.pg_trigger g
+            WHERE g.tgrelid = (p_spec->>'target')::regclass AND NOT g.tgisinternal AND g.tgenabled <> 'D') THEN
+        EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_rows;
+    END IF;
+    RETURN v_rows;
 END $$;
 
 -- Whether the job's condition holds: an empty target, or one that nobody else wrote since a publish.
@@ -400,10 +481,10 @@ BEGIN
     RETURN v_done;
 END $$;
 
--- Whether the table took what it was to take, by what the server said and by what is in it now. How many rows it
--- has, where that cost nothing or is asked for.
-CREATE FUNCTION entrepot.prove_written(p_spec jsonb, p_xid xid, p_created boolean, p_counts jsonb, p_done jsonb)
-RETURNS bigint
+-- Whether the table took what it was to take and kept the rest, by what the server said and by what is in it now.
+-- How many rows it has, where that cost nothing or is asked for. p_before: how many it had, where that was counted.
+CREATE FUNCTION entrepot.prove_written(p_spec jsonb, p_xid xid, p_created boolean, p_counts jsonb, p_done jsonb,
+    p_before bigint) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -453,9 +534,14 @@ BEGIN
     IF p_spec->>'writers' = 'interleave' THEN
         RETURN NULL;
     END IF;
-    IF v_rows IS NULL AND (p_spec->>'only_if' <> ''
+    IF v_rows IS NULL AND (p_spec->>'only_if' <> '' OR p_before IS NOT NULL
         OR entrepot.total_size((p_spec->>'target')::regclass) < 268435456) THEN
         EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_rows;
+    END IF;
+    -- A trigger may add rows. None may go but those of the job.
+    IF v_rows < p_before + v_insert + v_follow - v_gone THEN
+        RAISE EXCEPTION USING ERRCODE = 'EN001', MESSAGE = format('%s rows are in the table, and %s should be: '
+            'a trigger or a cascade took rows that the job keeps.', v_rows, p_before + v_insert + v_follow - v_gone);
     END IF;
     RETURN v_rows;
 END $$;
@@ -477,8 +563,10 @@ DECLARE
     v_tally jsonb;
     v_done jsonb;
     v_whole boolean;
+    v_children jsonb := '{}';
     v_backup boolean := false;
     v_rows bigint;
+    v_before bigint;
     v_held text;
     v_snapshot pg_snapshot;
     v_statement text;
@@ -518,7 +606,7 @@ BEGIN
     IF s->>'plan_hash' <> '' THEN
         PERFORM entrepot.compare_plan(s, v_whole);
     ELSIF v_counts ?| ARRAY['r', 'd', 'c'] THEN
-        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_rows;
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'share') INTO v_rows;
         v_held := entrepot.held_because(s, v_tally, v_staged.o_quarantined, v_rows);
         IF v_held IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'EN005', MESSAGE = v_held,
@@ -526,7 +614,8 @@ BEGIN
         END IF;
     END IF;
     IF v_counts ?| ARRAY['r', 'd'] THEN
-        PERFORM entrepot.foreign_children(s);
+        v_children := entrepot.foreign_children(s, true);
+        v_before := entrepot.rows_before(s, CASE WHEN s->>'share' = 'true' THEN v_rows END);
     END IF;
     v_backup := entrepot.needs_backup(s, v_counts, v_staged.o_staged);
     IF v_backup THEN
@@ -541,7 +630,7 @@ BEGIN
     END IF;
     -- Deferred constraints speak now, while their answer can still be told.
     SET CONSTRAINTS ALL IMMEDIATE;
-    v_rows := entrepot.prove_written(s, v_xid, v_target.o_created, v_counts, v_done);
+    v_rows := entrepot.prove_written(s, v_xid, v_target.o_created, v_counts, v_done, v_before);
 
     v_now := clock_timestamp();
     v_sum := (v_tally->>'inserted')::bigint + (v_tally->>'updated')::bigint + (v_tally->>'unchanged')::bigint
@@ -554,7 +643,7 @@ BEGIN
     v_receipt := v_tally || jsonb_build_object(
         'status', 'published', 'mode', s->>'mode', 'target', (s->>'schema') || '.' || (s->>'table'),
         'read', v_staged.o_read, 'collapsed', v_staged.o_collapsed, 'duplicate', v_staged.o_duplicate,
-        'quarantined', v_staged.o_quarantined, 'accepted', 0, 'plan_hash', s->>'plan_hash',
+        'quarantined', v_staged.o_quarantined, 'accepted', 0, 'plan_hash', s->>'plan_hash', 'children', v_children,
         'backup', CASE WHEN v_backup THEN 'entrepot.' || (s->>'backup_name') ELSE '' END,
         'finished_at', to_char(v_now AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'seconds', CASE WHEN coalesce(d->>'started_at', '') = '' THEN 0

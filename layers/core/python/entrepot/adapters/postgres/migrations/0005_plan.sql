@@ -99,10 +99,10 @@ BEGIN
         v_tally := entrepot.tally(s, v_staged.o_staged, v_counts, v_class.o_matched);
     END IF;
     IF v_exists THEN
-        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_rows;
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'share') INTO v_rows;
     END IF;
     IF v_counts ?| ARRAY['r', 'd'] THEN
-        v_children := entrepot.foreign_children(s);
+        v_children := entrepot.foreign_children(s, false);
     END IF;
     EXECUTE format('DROP TABLE IF EXISTS %s', s->>'plan');
     PERFORM entrepot.make_plan_rows(s, s->>'make_plan',
