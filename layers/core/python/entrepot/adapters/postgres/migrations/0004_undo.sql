@@ -821,9 +821,10 @@ BEGIN
     END;
 END $$;
 
--- Drops what is kept for undo of jobs that were published before a time; of how many.
+-- Drops what is kept for the undo of a job; false when it is in use. A table that somebody reads is not waited for.
 CREATE FUNCTION entrepot.expire_journal(p_tenant text, p_job text) RETURNS boolean
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
     r entrepot.receipt;
