@@ -286,6 +286,35 @@ def test_a_copy_is_kept_before_a_large_share_is_updated(
     assert bool(receipt.backup) is kept
 
 
+@pytest.mark.parametrize(("share", "kept"), [(50, False), (25, False), (24, True), (100, False)])
+def test_a_feed_that_deletes_keeps_a_copy_by_its_share(
+    target: PostgresTarget, schema: str, people: str, share: int, kept: bool
+) -> None:
+    receipt = run(target, feed(schema, backup_percent=share), [("D", 1, None, None, None)])
+    assert (receipt.deleted, bool(receipt.backup)) == (1, kept)
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(Mode.REPLACE, True), (Mode.DELETE_MISSING, True), (Mode.UPSERT, False)])
+def test_with_a_share_of_100_only_modes_that_remove_keep_a_copy(
+    target: PostgresTarget, schema: str, people: str, mode: Mode, kept: bool
+) -> None:
+    given = [(n, "EU", "new", 9) for n in (1, 2, 3)]
+    if mode is Mode.UPSERT:
+        given.append((4, "EU", "new", 9))
+    receipt = run(target, contract(schema, backup_percent=100), given, mode=mode)
+    assert (receipt.removed, bool(receipt.backup)) == (int(kept), kept)
+
+
+def test_the_copy_of_a_slice_has_its_rows_and_those_that_change(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, people: str
+) -> None:
+    before = rows(db, people)
+    given = [(1, "EU", "a", 1), (3, "EU", "moved", 3)]
+    receipt = run(target, contract(schema), given, mode=Mode.REPLACE, slice_={"region": "EU"})
+    assert counts(receipt) == {"updated": 1, "unchanged": 1, "removed": 1}
+    assert rows(db, receipt.backup) == [r for r in before if r[0] != 4]
+
+
 # --- feed -------------------------------------------------------------------------------------------------------
 
 FEED = [{"name": "operation", "type": "string"}, *FIELDS]

@@ -364,46 +364,52 @@ BEGIN
     END IF;
 END $$;
 
--- A copy of the table as it is, proved by count and an order-free hash.
+-- A copy of the table as it is, proved by count and an order-free hash. Of a job with a slice, of the rows that lie in
+-- it or are to change.
 CREATE FUNCTION entrepot.back_up(p_spec jsonb) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_sum text := 'SELECT count(*), coalesce(sum(hashtextextended(ROW(t.*)::text, 0)), 0) FROM %s t';
+    v_those text := '';
     v_here record;
     v_there record;
 BEGIN
     IF p_spec->>'writers' = 'interleave' THEN
         EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', p_spec->>'target');
     END IF;
-    EXECUTE format('CREATE TABLE %s AS SELECT t.* FROM %s t', p_spec->>'backup', p_spec->>'target');
-    EXECUTE format(v_sum, p_spec->>'target') INTO v_here;
+    IF p_spec->>'slice' <> 'true' THEN
+        v_those := format(' WHERE %s OR EXISTS (SELECT FROM %s w WHERE w.old = t.ctid AND w.part = t.tableoid '
+            'AND w.action NOT IN (''o'', ''m''))', p_spec->>'slice', p_spec->>'work');
+    END IF;
+    EXECUTE format('CREATE TABLE %s AS SELECT t.* FROM %s t%s', p_spec->>'backup', p_spec->>'target', v_those);
+    EXECUTE format(v_sum, p_spec->>'target') || v_those INTO v_here;
     EXECUTE format(v_sum, p_spec->>'backup') INTO v_there;
     IF v_here IS DISTINCT FROM v_there THEN
         RAISE EXCEPTION USING ERRCODE = 'EN001', MESSAGE = format('The backup of %s is not its copy.', p_spec->>'target');
     END IF;
 END $$;
 
--- Whether a job keeps a copy first: it removes rows, or touches a large share of the table. The table is only
--- counted when the rows that are known to be there cannot settle it.
+-- Whether a job keeps a copy first: its mode removes what the file lacks and there is such a row, or it touches a
+-- large share of the table. The table is only counted when the rows that are known to be there cannot settle it.
 CREATE FUNCTION entrepot.needs_backup(p_spec jsonb, p_counts jsonb, p_staged bigint) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_gone bigint := coalesce((p_counts->>'r')::bigint, 0) + coalesce((p_counts->>'d')::bigint, 0);
-    v_touched bigint := v_gone + coalesce((p_counts->>'u')::bigint, 0) + coalesce((p_counts->>'c')::bigint, 0)
-        + coalesce((p_counts->>'h')::bigint, 0);
+    v_touched bigint := (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(p_counts)
+        WHERE key IN ('u', 'd', 'r', 'c', 'h'));
+    v_share numeric := (p_spec->>'backup_percent')::numeric;
     v_known bigint;
 BEGIN
-    IF v_touched = 0 OR v_gone > 0 THEN
-        RETURN v_gone > 0;
+    IF p_counts ? 'r' OR v_touched = 0 OR v_share >= 100 THEN
+        RETURN p_counts ? 'r';
     END IF;
     v_known := CASE WHEN p_spec->>'mode' = 'upsert' THEN p_staged - coalesce((p_counts->>'i')::bigint, 0) ELSE 0 END;
-    IF v_touched * 100 <= (p_spec->>'backup_percent')::numeric * v_known THEN
+    IF v_touched * 100 <= v_share * v_known THEN
         RETURN false;
     END IF;
     EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_known;
-    RETURN v_touched * 100 > (p_spec->>'backup_percent')::numeric * v_known;
+    RETURN v_touched * 100 > v_share * v_known;
 END $$;
 
 -- Keeps the old values of what will change, writes, and counts what the server says it wrote.
