@@ -507,6 +507,38 @@ def test_versions_that_end_count_as_removed_of_the_current_ones(
     assert counts(publish(target, spec, plan_hash=plan.summary.hash)) == {"updated": 1, "closed": 2}
 
 
+def test_only_chosen_fields_begin_a_version_and_others_are_taken_along(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    kept = a_contract(schema, mode="history", update=["name"])
+    run(target, kept, [(1, "a", 1), (2, "b", 2)])
+    spec = ready(target, kept, [(1, "a", 7), (2, "B", 7), (3, "c", 7)])
+    plan = target.plan(spec)
+    shown = {r.key["id"]: (r.old, r.new) for r in target.plan_rows(spec)}
+    assert shown["2"] == ({"name": "b"}, {"name": "B"})
+    assert counts(publish(target, spec, plan_hash=plan.summary.hash)) == {
+        "inserted": 1, "updated": 1, "unchanged": 1, "closed": 1
+    }  # fmt: skip
+    assert versions(db, schema, "age, is_current") == [
+        (1, "a", 1, True), (2, "b", 2, False), (2, "B", 2, True), (3, "c", 7, True)
+    ]  # fmt: skip
+
+
+def test_the_time_of_a_version_is_its_own_whatever_may_change(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    from datetime import date
+
+    fields = [*a_contract(schema).model_dump(mode="json")["fields"], {"name": "day", "type": "date"}]
+    kept = a_contract(
+        schema, mode="history", fields=fields, update=["name"], history={"at": "day", "valid_from": "day"}
+    )
+    run(target, kept, [(1, "a", 1, date(2024, 1, 1))])
+    assert counts(run(target, kept, [(1, "A", 9, date(2024, 2, 1))])) == {"updated": 1, "closed": 1}
+    found = db.execute(f"SELECT name, age, day, valid_to FROM {schema}.people ORDER BY day").fetchall()
+    assert found == [("a", 1, date(2024, 1, 1), date(2024, 2, 1)), ("A", 1, date(2024, 2, 1), None)]
+
+
 def test_history_carries_kept_values_into_the_next_version(
     target: PostgresTarget, db: psycopg.Connection, schema: str
 ) -> None:

@@ -104,8 +104,7 @@ def _missing(spec: LoadSpec, action: str, inside: str) -> str:
 
 def _compared(spec: LoadSpec) -> list[TargetColumn]:
     at = history.at_column(spec) if spec.mode is Mode.HISTORY else None
-    columns = [c for c in stored(spec) if c.name not in spec.key] if spec.mode is Mode.HISTORY else writable(spec)
-    return [c for c in columns if at is None or c.name != at.name]
+    return [c for c in writable(spec) if at is None or c.name != at.name]
 
 
 def _versions(spec: LoadSpec, known: Known, differs: str) -> str:
