@@ -149,7 +149,6 @@ def test_rows_outside_of_the_slice_are_refused(
         (FIELDS, {"stamp": "[1, x)"}, Mode.REPLACE, "stamp"),
         (FIELDS, {"stamp": str(2**63)}, Mode.REPLACE, "stamp"),
         (FIELDS, {"who": "EU"}, Mode.REPLACE, "who"),
-        (FIELDS, {"region": "EU"}, Mode.UPSERT, "upsert"),
     ],
 )
 def test_a_slice_that_cannot_be_kept_is_refused_before_anything_is_loaded(

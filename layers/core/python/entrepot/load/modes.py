@@ -69,7 +69,7 @@ def count_matched(spec: LoadSpec) -> str | None:
     """A query: how many staged rows have a row in the target, for modes whose receipt says so."""
     if spec.mode not in {Mode.UPDATE_ONLY, Mode.DELETE_MISSING}:
         return None
-    inside = slices.condition(spec, "t")
+    inside = slices.condition(spec, "t") if spec.mode is Mode.DELETE_MISSING else "true"
     return (
         f"SELECT count(*) FROM {_staging(spec)} s "
         f"WHERE EXISTS (SELECT FROM {_target(spec)} t WHERE {join_on(spec.key)} AND {inside})"

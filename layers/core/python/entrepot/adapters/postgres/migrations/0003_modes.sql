@@ -12,6 +12,8 @@ ALTER TABLE entrepot.receipt
     ADD COLUMN staging_table text,
     -- what only-if-unchanged compares with: rows after the publish where they were counted, and who was still writing
     ADD COLUMN target_rows bigint,
+    ADD COLUMN slice_hash text,
+    ADD COLUMN slice_rows bigint,
     ADD COLUMN snapshot pg_snapshot;
 
 DROP FUNCTION entrepot.classify(jsonb);
@@ -296,71 +298,99 @@ BEGIN
     RETURN v_rows;
 END $$;
 
--- Whether the job's condition holds: an empty target, or one that nobody else wrote since a publish.
-CREATE FUNCTION entrepot.check_condition(p_spec jsonb, p_tenant text, p_job text) RETURNS void
+CREATE FUNCTION entrepot.refuse_condition(p_message text, p_hint text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = p_message,
+        DETAIL = jsonb_strip_nulls(jsonb_build_object('hint', p_hint))::text;
+END $$;
+
+CREATE FUNCTION entrepot.slice_hash(p_spec jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN p_spec->>'slice' <> 'true' THEN encode(sha256(convert_to(p_spec->>'slice', 'UTF8')), 'hex') END $$;
+
+-- Whether the job's condition holds: an empty target, or one that nobody else wrote since a publish; with a slice,
+-- an empty slice or one that nobody else wrote. What cannot be proved does not hold. p_missing: there was no table.
+CREATE FUNCTION entrepot.check_condition(p_spec jsonb, p_tenant text, p_job text, p_missing boolean) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_wanted text := p_spec->>'only_if';
+    v_target text := p_spec->>'target';
+    v_slice text := p_spec->>'slice';
     v_named text := substring(v_wanted FROM '^unchanged:(.*)$');
     v_since record;
     v_ours xid[];
+    v_later bigint;
     v_before xid8;
-    v_rows bigint;
-    v_foreign bigint;
+    v_found record;
     v_expected bigint;
 BEGIN
     IF v_wanted = 'empty' THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s t WHERE %s LIMIT 1) AS one',
-            p_spec->>'target', p_spec->>'slice') INTO v_rows;
-        IF v_rows > 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s is not empty%s.', p_spec->>'target',
-                CASE WHEN p_spec->>'slice' = 'true' THEN '' ELSE ' in the slice' END);
+        IF p_missing THEN
+            RETURN;
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE %s) AS any', v_target, v_slice) INTO v_found;
+        IF v_found.any THEN
+            PERFORM entrepot.refuse_condition(format('%s is not empty%s.', v_target,
+                CASE WHEN v_slice = 'true' THEN '' ELSE ' in the slice' END));
         END IF;
         RETURN;
+    END IF;
+    IF p_missing THEN
+        PERFORM entrepot.refuse_condition(format('There is no table %s: there is nothing to compare.', v_target));
     END IF;
     SELECT r.* INTO v_since FROM entrepot.receipt r
     WHERE r.target_schema = p_spec->>'schema' AND r.target_table = p_spec->>'table' AND r.status = 'published'
         AND r.snapshot IS NOT NULL AND (v_named IS NULL OR (r.tenant = p_tenant AND r.job_id = v_named))
     ORDER BY r.published_at DESC LIMIT 1;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = CASE WHEN v_named IS NULL
-            THEN format('Nothing was published into %s yet: there is nothing to compare it with.', p_spec->>'target')
-            ELSE format('Job %s did not publish into %s.', v_named, p_spec->>'target') END;
+        PERFORM entrepot.refuse_condition(CASE WHEN v_named IS NULL
+            THEN format('Nothing was published into %s yet: there is nothing to compare it with.', v_target)
+            ELSE format('Job %s did not publish into %s.', v_named, v_target) END);
     END IF;
-    IF v_since.filenodes <> entrepot.filenodes((p_spec->>'target')::regclass) THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s was rewritten since job %s.',
-            p_spec->>'target', v_since.job_id);
+    IF v_since.filenodes <> entrepot.filenodes(v_target::regclass) THEN
+        PERFORM entrepot.refuse_condition(format('%s was rewritten since job %s.', v_target, v_since.job_id));
     END IF;
-    IF v_since.target_rows IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format(
-            'The rows of %s were not counted when job %s was published, so that deleted ones would not be missed.',
-            p_spec->>'target', v_since.job_id), DETAIL = '{"hint": "Publish a plan instead: it is exact."}';
+    IF v_since.target_rows IS NULL AND v_slice = 'true' THEN
+        PERFORM entrepot.refuse_condition(format('The rows of %s were not counted when job %s was published, '
+            'so that deleted ones would not be missed.', v_target, v_since.job_id), 'Publish a plan instead: it is exact.');
     END IF;
     -- Settled before: older than every transaction that was still running then. Ours: of a publish or an undo since.
-    SELECT array_agg(r.write_xid) FILTER (WHERE r.write_xid IS NOT NULL), v_since.target_rows + coalesce(sum(
+    SELECT array_agg(r.write_xid) FILTER (WHERE r.write_xid IS NOT NULL), count(*) - 1, v_since.target_rows + coalesce(sum(
             CASE WHEN r.job_id = v_since.job_id AND r.tenant = v_since.tenant THEN 0
             WHEN r.receipt->>'mode' = 'undo' THEN coalesce((r.receipt#>>'{undo,reinserted}')::bigint, 0)
                 - coalesce((r.receipt#>>'{undo,removed}')::bigint, 0)
             ELSE (r.receipt->>'inserted')::bigint + CASE WHEN r.receipt->>'mode' = 'history'
                     THEN (r.receipt->>'updated')::bigint ELSE 0 END
                 - coalesce((r.receipt->>'removed')::bigint, 0) - coalesce((r.receipt->>'deleted')::bigint, 0) END), 0)
-    INTO v_ours, v_expected
+    INTO v_ours, v_later, v_expected
     FROM entrepot.receipt r
     WHERE r.target_schema = p_spec->>'schema' AND r.target_table = p_spec->>'table' AND r.status = 'published'
         AND r.published_at >= v_since.published_at;
     v_before := coalesce((SELECT x FROM pg_snapshot_xip(v_since.snapshot) x ORDER BY x LIMIT 1),
         pg_snapshot_xmax(v_since.snapshot));
-    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE (%s) AND t.xmin <> ALL ($1) '
-        'AND age(t.xmin) <= age($2)) FROM %s t', p_spec->>'slice', p_spec->>'target')
-        INTO v_rows, v_foreign USING v_ours, v_before::xid;
-    IF v_foreign > 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s rows of %s were written by others since job %s.',
-            v_foreign, p_spec->>'target', v_since.job_id);
+    EXECUTE format('SELECT count(*) AS rows, count(*) FILTER (WHERE inside) AS inside, '
+        'count(*) FILTER (WHERE theirs) AS theirs, count(*) FILTER (WHERE inside AND theirs) AS written '
+        'FROM (SELECT %s AS inside, t.xmin <> ALL ($1) AND age(t.xmin) <= age($2) AS theirs FROM %s t) AS x',
+        v_slice, v_target) INTO v_found USING v_ours, v_before::xid;
+    IF v_found.written > 0 THEN
+        PERFORM entrepot.refuse_condition(format('%s rows of %s%s were written by others since job %s.', v_found.written,
+            v_target, CASE WHEN v_slice = 'true' THEN '' ELSE ' in the slice' END, v_since.job_id));
     END IF;
-    IF v_rows <> v_expected THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s has %s rows, and %s after job %s and those since.',
-            p_spec->>'target', v_rows, v_expected, v_since.job_id);
+    IF v_found.theirs = 0 AND v_found.rows = v_expected THEN
+        RETURN;  -- the whole table is unchanged, and so is each slice
+    ELSIF v_slice = 'true' THEN
+        PERFORM entrepot.refuse_condition(format('%s has %s rows, and %s after job %s and those since.',
+            v_target, v_found.rows, v_expected, v_since.job_id));
+    ELSIF v_later > 0 OR v_since.slice_rows IS NULL OR v_since.slice_hash <> entrepot.slice_hash(p_spec) THEN
+        PERFORM entrepot.refuse_condition(format('Others changed rows of %s since job %s, and how many the slice should '
+            'have is not known: whether any of them left it cannot be told.', v_target, v_since.job_id),
+            'It can when the last job had the same slice. Or publish a plan: it is exact.');
+    ELSIF v_found.inside <> v_since.slice_rows THEN
+        PERFORM entrepot.refuse_condition(format('%s has %s rows in the slice, and %s after job %s.',
+            v_target, v_found.inside, v_since.slice_rows, v_since.job_id));
     END IF;
 END $$;
 
@@ -573,6 +603,7 @@ DECLARE
     v_backup boolean := false;
     v_rows bigint;
     v_before bigint;
+    v_inside bigint;
     v_held text;
     v_snapshot pg_snapshot;
     v_statement text;
@@ -597,8 +628,8 @@ BEGIN
     v_snapshot := pg_current_snapshot();
     PERFORM set_config('entrepot.now', clock_timestamp()::text, true);
     v_staged := entrepot.recount_staging(s);
-    IF s->>'only_if' <> '' AND NOT v_target.o_created THEN
-        PERFORM entrepot.check_condition(s, p_tenant, p_job);
+    IF s->>'only_if' <> '' THEN
+        PERFORM entrepot.check_condition(s, p_tenant, p_job, v_target.o_created);
     END IF;
     v_whole := s->>'whole' = 'always' OR (s->>'whole' = 'empty' AND v_target.o_empty);
     IF v_whole THEN
@@ -637,6 +668,9 @@ BEGIN
     -- Deferred constraints speak now, while their answer can still be told.
     SET CONSTRAINTS ALL IMMEDIATE;
     v_rows := entrepot.prove_written(s, v_xid, v_target.o_created, v_counts, v_done, v_before);
+    IF s->>'slice' <> 'true' AND v_rows IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_inside;
+    END IF;
 
     v_now := clock_timestamp();
     v_sum := (v_tally->>'inserted')::bigint + (v_tally->>'updated')::bigint + (v_tally->>'unchanged')::bigint
@@ -661,7 +695,7 @@ BEGIN
         filenodes = entrepot.filenodes((s->>'target')::regclass),
         row_columns = entrepot.row_columns((s->>'target')::regclass),
         key_columns = s->'key_columns', mapped_columns = s->'mapped_columns', staging_table = s->>'staging_table',
-        target_rows = v_rows, snapshot = v_snapshot
+        target_rows = v_rows, slice_hash = entrepot.slice_hash(s), slice_rows = v_inside, snapshot = v_snapshot
     WHERE r.tenant = p_tenant AND r.job_id = p_job;
     INSERT INTO entrepot.audit (tenant, actor, action, job_id, detail)
     VALUES (p_tenant, coalesce(d->>'actor', ''), 'publish', p_job, v_receipt);

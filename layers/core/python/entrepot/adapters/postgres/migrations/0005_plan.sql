@@ -83,8 +83,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format('The target table %s is gone.', s->>'target');
     END IF;
     v_staged := entrepot.recount_staging(s);
-    IF s->>'only_if' <> '' AND v_exists THEN
-        PERFORM entrepot.check_condition(s, p_tenant, p_job);
+    IF s->>'only_if' <> '' THEN
+        PERFORM entrepot.check_condition(s, p_tenant, p_job, NOT v_exists);
     END IF;
     v_whole := s->>'whole' = 'always' OR (s->>'whole' = 'empty' AND v_empty);
     IF v_whole THEN
