@@ -34,7 +34,9 @@ def a_tree(db: psycopg.Connection, schema: str, rule: str) -> str:
 
 @pytest.mark.capability("LOD1")
 @pytest.mark.parametrize("rule", ["CASCADE", "SET NULL", "SET DEFAULT"])
-@pytest.mark.parametrize("given", [[(9, "nobody", None), (2, "leaf", 1), (3, "twig", 2)], [(9, "nobody", None), (3, "twig", 2)]])
+@pytest.mark.parametrize(
+    "given", [[(9, "nobody", None), (2, "leaf", 1), (3, "twig", 2)], [(9, "nobody", None), (3, "twig", 2)]]
+)
 def test_rows_of_the_table_itself_that_are_to_stay_are_never_taken_along(
     target: PostgresTarget, db: psycopg.Connection, schema: str, rule: str, given: list[tuple]
 ) -> None:
@@ -65,8 +67,12 @@ def test_a_cascade_that_comes_back_through_another_table_is_refused(
     target: PostgresTarget, db: psycopg.Connection, schema: str
 ) -> None:
     db.execute(f"CREATE TABLE {schema}.people (id bigint PRIMARY KEY, name text, age bigint)")
-    db.execute(f"CREATE TABLE {schema}.teams (id bigint PRIMARY KEY, lead bigint REFERENCES {schema}.people ON DELETE CASCADE)")
-    db.execute(f"ALTER TABLE {schema}.people ADD CONSTRAINT team FOREIGN KEY (age) REFERENCES {schema}.teams ON DELETE CASCADE")
+    db.execute(
+        f"CREATE TABLE {schema}.teams (id bigint PRIMARY KEY, lead bigint REFERENCES {schema}.people ON DELETE CASCADE)"
+    )
+    db.execute(
+        f"ALTER TABLE {schema}.people ADD CONSTRAINT team FOREIGN KEY (age) REFERENCES {schema}.teams ON DELETE CASCADE"
+    )
     db.execute(f"INSERT INTO {schema}.people VALUES (1, 'lead', NULL), (3, 'other', NULL)")
     db.execute(f"INSERT INTO {schema}.teams VALUES (7, 1); INSERT INTO {schema}.people VALUES (2, 'member', 7)")
     with pytest.raises(TargetError, match="1 rows") as caught:
@@ -83,7 +89,9 @@ def a_shop(db: psycopg.Connection, schema: str) -> str:
     name = f"{schema}.people"
     db.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, name text, age integer)")
     db.execute(f"INSERT INTO {name} VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)")
-    db.execute(f"CREATE TABLE {schema}.orders (n int PRIMARY KEY, person bigint CONSTRAINT by REFERENCES {name} ON DELETE CASCADE)")
+    db.execute(
+        f"CREATE TABLE {schema}.orders (n int PRIMARY KEY, person bigint CONSTRAINT by REFERENCES {name} ON DELETE CASCADE)"
+    )
     db.execute(
         f"CREATE TABLE {schema}.lines (n int, o int CONSTRAINT in_order REFERENCES {schema}.orders ON DELETE CASCADE, "
         f"part int NOT NULL, up int, PRIMARY KEY (n, part)) PARTITION BY LIST (part)"

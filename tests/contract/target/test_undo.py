@@ -444,8 +444,7 @@ def test_a_journal_that_cannot_be_dropped_stops_no_other(
     jobs = [used.job_id, foreign.job_id, last.job_id]
     days = "SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS u (id, n)"
     db.execute(
-        "UPDATE entrepot.receipt SET published_at = '2000-01-01'::date + d.n::int "
-        f"FROM ({days}) d WHERE job_id = d.id",
+        f"UPDATE entrepot.receipt SET published_at = '2000-01-01'::date + d.n::int FROM ({days}) d WHERE job_id = d.id",
         (jobs,),
     )
     role = f"r_{schema}"
