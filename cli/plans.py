@@ -54,6 +54,8 @@ def counts_table(job: Job, plan: Plan) -> Table:
             grid.add_row(label, f"[{style}]{count(number)}[/]" if style and number else count(number))
     for name, number in (plan.counts.get("children") or {}).items():
         grid.add_row(f"rows of others by {clean(name)}", f"[red]{count(int(number))}[/]")
+    for name, number in (plan.counts.get("lost") or {}).items():
+        grid.add_row(f"not brought back: rows of others by {clean(name)}", f"[yellow]{count(int(number))}[/]")
     return grid
 
 

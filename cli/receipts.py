@@ -90,6 +90,10 @@ def _rows(receipt: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if undone := receipt.get("undo"):
         for name, words in UNDONE:
             yield words, count(int(undone.get(name) or 0))
+        for name, number in (receipt.get("children") or {}).items():
+            yield f"rows of others by {clean(name)}", f"[red]{count(int(number))}[/]"
+        for name, number in (undone.get("lost") or {}).items():
+            yield f"not brought back: rows of others by {clean(name)}", f"[yellow]{count(int(number))}[/]"
         return
     written = receipt.get("status") in {"published", "undone"}
     yield "read", count(int(receipt.get("read") or 0))
@@ -100,6 +104,8 @@ def _rows(receipt: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("removed", "closed"):
         if receipt.get(name):
             yield f"{name} from the target", f"[yellow]{count(int(receipt[name]))}[/]"
+    for name, number in (receipt.get("children") or {}).items():
+        yield f"rows of others by {clean(name)}", f"[red]{count(int(number))}[/]"
 
 
 def cost_line(receipt: dict[str, Any]) -> str:

@@ -81,7 +81,7 @@ def import_(
         typer.Option(
             "--slice",
             metavar="FIELD=VALUE",
-            help="Only rows with this value (or in a range like [0, 100)) are compared and removed; repeat it.",
+            help="Only this part of the table: rows with this value, or in a range like [0, 100); repeat it.",
         ),
     ] = None,
     only_if: Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from entrepot.errors import ConditionError, HeldError, PlanStaleError, UndoError
 from entrepot.model.job import PlanCounts, PlanSummary
 from entrepot.model.receipt import KeptRow, Receipt, Undone
 from entrepot.model.steps import LoadSpec
-from entrepot.ports.target import ColumnShape, Plan, PlannedRow, TableShape, UndoSpec
+from entrepot.ports.target import ColumnShape, Expired, Plan, PlannedRow, TableShape, UndoSpec
 from tests.fakes.faults import Faults, faulty
 
 Row = dict[str, str | None]
@@ -53,6 +53,7 @@ class FakeTarget:
     slow: int = 0
     """How many looks find that a transaction still runs."""
     expired: list[str] = field(default_factory=list)
+    kept_journals: set[Job] = field(default_factory=set)
 
     # -- publish
 
@@ -142,9 +143,10 @@ class FakeTarget:
             and p.receipt.finished_at.replace("Z", "+00:00") > since.replace("Z", "+00:00")
         ]
 
-    def expire_journals(self, before: str) -> int:
+    def expire_journals(self, before: str, keep: Collection[Job] = ()) -> Expired:
         self.expired.append(before)
-        return 0
+        self.kept_journals = set(keep)
+        return Expired(0)
 
     # -- books
 

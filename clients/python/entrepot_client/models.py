@@ -63,11 +63,13 @@ class Receipt:
     bytes: int = 0
     seconds: float = 0.0
     backup: str = ""
-    """A verified copy of the table as it was before, ``schema.table``."""
+    """A verified copy of what was there before, ``schema.table``."""
+    children: dict[str, int] = field(default_factory=dict)
+    """Foreign key → rows of other tables that deletes took along or blanked."""
     undone_by: str = ""
     """The undo job that took this one back."""
     undo: dict[str, Any] | None = None
-    """Of an undo job: rows ``removed, restored, reinserted, kept``, and the first of ``kept_rows``."""
+    """Of an undo job: rows ``removed, restored, reinserted, kept``, the first of ``kept_rows``, what is ``lost``."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Receipt:
@@ -85,7 +87,8 @@ class Plan:
     held: str = ""
     """Why the job waits although nobody asked for a plan."""
     counts: dict[str, Any] = field(default_factory=dict)
-    """``insert, update, unchanged, delete, remove, close, filtered, keep`` in rows; ``children`` by foreign key."""
+    """``insert, update, unchanged, delete, remove, close, filtered, keep`` in rows; by foreign key, ``children`` (rows
+    of other tables that go along) and, of an undo, ``lost`` (those that do not come back)."""
     stale: list[dict[str, Any]] = field(default_factory=list)
     """Keys of rows that changed between the plan before and its publish."""
 

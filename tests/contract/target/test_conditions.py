@@ -44,6 +44,114 @@ def test_only_into_an_empty_slice(target: PostgresTarget, schema: str) -> None:
         again(target, schema, [(9, "i", 9)], slice_={"age": 9}, **sliced)
 
 
+SLICED_MODES = [Mode.APPEND, Mode.UPSERT, Mode.INSERT_ONLY, Mode.UPDATE_ONLY, Mode.REPLACE, Mode.DELETE_MISSING]
+
+
+@pytest.mark.parametrize("mode", SLICED_MODES)
+@pytest.mark.capability("LOD8")
+def test_every_mode_with_slices_refuses_rows_outside_and_looks_at_the_slice_alone(
+    target: PostgresTarget, schema: str, mode: Mode
+) -> None:
+    again(target, schema, ROWS)
+    sliced: dict[str, Any] = {"mode": mode, "slice_": {"age": [9, 8]}}
+    spec = ready(target, a_contract(schema), [(9, "i", 9), (1, "a", 1)], only_if="empty", **sliced)
+    assert [(r.row, r.code) for r in target.refusals(spec)] == [(3, "outside_slice")]
+    done = publish(target, spec)
+    assert (done.inserted, done.filtered, done.quarantined) == (
+        (1, 0, 1) if mode not in {Mode.UPDATE_ONLY, Mode.DELETE_MISSING} else (0, 1, 1)
+    )
+    again(target, schema, [(9, "i", 9)])
+    with pytest.raises(ConditionError, match="in the slice"):
+        again(target, schema, [(8, "h", 8)], only_if="empty", **sliced)
+    assert again(target, schema, [(9, "i", 9)], only_if="unchanged", **sliced).status == "published"
+
+
+def test_updates_within_a_slice_are_counted_wherever_their_row_was(target: PostgresTarget, schema: str) -> None:
+    again(target, schema, ROWS)
+    done = again(target, schema, [(1, "a", 9), (2, "b", 9), (7, "g", 9)], mode=Mode.UPDATE_ONLY, slice_={"age": 9})
+    assert (done.updated, done.unchanged, done.filtered) == (2, 0, 1)
+
+
+@pytest.mark.parametrize("mode", [Mode.HISTORY, Mode.FEED])
+def test_other_modes_refuse_a_slice(target: PostgresTarget, schema: str, mode: Mode) -> None:
+    fields = [*a_contract(schema).model_dump(mode="json")["fields"], {"name": "operation"}]
+    for slices in ({"slice_": {"age": 9}}, {}):
+        made = a_contract(schema, fields=fields, **({} if slices else {"slice": {"age": 9}}))
+        with pytest.raises(TargetError, match="knows no slices"):
+            ready(target, made, [], mode=mode, **slices)
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.REPLACE])
+@pytest.mark.parametrize(
+    ("edit", "fault"),
+    [
+        ("DELETE FROM {0} WHERE id = 1", ""),
+        ("UPDATE {0} SET name = 'x' WHERE id = 1", ""),
+        ("INSERT INTO {0} VALUES (6, 'f', 6)", ""),
+        ("UPDATE {0} SET name = 'x' WHERE id = 8", "1 rows .* in the slice were written"),
+        ("INSERT INTO {0} VALUES (6, 'f', 9)", "1 rows .* in the slice were written"),
+        ("UPDATE {0} SET age = 9 WHERE id = 1", "1 rows .* in the slice were written"),
+        ("DELETE FROM {0} WHERE id = 8", "1 rows in the slice, and 2 after"),
+        ("UPDATE {0} SET age = 1 WHERE id = 8", "1 rows in the slice, and 2 after"),
+        ("DELETE FROM {0} WHERE id = 8; INSERT INTO {0} VALUES (6, 'f', 6)", "1 rows in the slice, and 2 after"),
+    ],
+)
+@pytest.mark.capability("LOD8")
+def test_unchanged_looks_at_the_slice_alone(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, mode: Mode, edit: str, fault: str
+) -> None:
+    again(target, schema, ROWS)
+    given = [(8, "h", 9), (9, "i", 9)]
+    how: dict[str, Any] = {"mode": mode, "slice_": {"age": 9}}
+    first = again(target, schema, given, **how)
+    db.execute(edit.format(f"{schema}.people"))
+    for only_if in ("unchanged", f"unchanged:{first.job_id}"):
+        spec = ready(target, a_contract(schema), given, only_if=only_if, **how)
+        if fault:
+            for attempt in (lambda spec=spec: target.plan(spec), lambda spec=spec: publish(target, spec)):
+                with pytest.raises(ConditionError, match=fault):
+                    attempt()
+    if not fault:
+        assert publish(target, spec).unchanged == 2
+
+
+def test_what_cannot_be_proved_of_a_slice_does_not_hold(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    again(target, schema, ROWS)
+    how: dict[str, Any] = {"slice_": {"age": 9}}
+    first = again(target, schema, [(9, "i", 9)], **how)
+    again(target, schema, [(7, "g", 7)])
+    # The whole table is as Entrepot left it, and so is any part.
+    assert again(target, schema, [(9, "i", 9)], only_if=f"unchanged:{first.job_id}", **how).unchanged == 1
+    again(target, schema, [(7, "g", 7)], slice_={"age": 7})
+    db.execute(f"DELETE FROM {schema}.people WHERE id = 1")
+    for only_if in ("unchanged", f"unchanged:{first.job_id}"):
+        with pytest.raises(ConditionError, match="cannot be told"):
+            again(target, schema, [(9, "i", 9)], only_if=only_if, **how)
+    again(target, schema, [(9, "i", 9)], slice_={"age": ["9"]})
+    db.execute(f"DELETE FROM {schema}.people WHERE id = 2")
+    assert again(target, schema, [(9, "i", 9)], only_if="unchanged", **how).unchanged == 1
+
+
+@pytest.mark.capability("LOD8")
+def test_a_table_that_is_missing_is_empty_and_not_unchanged(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    spec = ready(target, a_contract(schema), ROWS, only_if="unchanged")
+    for attempt in (lambda: target.plan(spec), lambda: publish(target, spec)):
+        with pytest.raises(ConditionError, match="There is no table"):
+            attempt()
+    assert target.describe(schema, "people") is None
+    again(target, schema, ROWS)
+    db.execute(f"DROP TABLE {schema}.people")
+    with pytest.raises(ConditionError, match="There is no table"):
+        again(target, schema, ROWS, only_if="unchanged")
+    spec = ready(target, a_contract(schema), ROWS, only_if="empty", slice_={"age": [1, 2, 3]})
+    assert target.plan(spec).summary.counts.insert == 3
+    assert publish(target, spec).inserted == 3
+
+
 @pytest.mark.parametrize(
     "edit",
     [

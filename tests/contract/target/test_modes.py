@@ -149,7 +149,6 @@ def test_rows_outside_of_the_slice_are_refused(
         (FIELDS, {"stamp": "[1, x)"}, Mode.REPLACE, "stamp"),
         (FIELDS, {"stamp": str(2**63)}, Mode.REPLACE, "stamp"),
         (FIELDS, {"who": "EU"}, Mode.REPLACE, "who"),
-        (FIELDS, {"region": "EU"}, Mode.UPSERT, "upsert"),
     ],
 )
 def test_a_slice_that_cannot_be_kept_is_refused_before_anything_is_loaded(
@@ -284,6 +283,35 @@ def test_a_copy_is_kept_before_a_large_share_is_updated(
     receipt = run(target, contract(schema), [(n, "EU", "new", 9) for n in range(1, given + 1)])
     assert receipt.updated == given
     assert bool(receipt.backup) is kept
+
+
+@pytest.mark.parametrize(("share", "kept"), [(50, False), (25, False), (24, True), (100, False)])
+def test_a_feed_that_deletes_keeps_a_copy_by_its_share(
+    target: PostgresTarget, schema: str, people: str, share: int, kept: bool
+) -> None:
+    receipt = run(target, feed(schema, backup_percent=share), [("D", 1, None, None, None)])
+    assert (receipt.deleted, bool(receipt.backup)) == (1, kept)
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(Mode.REPLACE, True), (Mode.DELETE_MISSING, True), (Mode.UPSERT, False)])
+def test_with_a_share_of_100_only_modes_that_remove_keep_a_copy(
+    target: PostgresTarget, schema: str, people: str, mode: Mode, kept: bool
+) -> None:
+    given = [(n, "EU", "new", 9) for n in (1, 2, 3)]
+    if mode is Mode.UPSERT:
+        given.append((4, "EU", "new", 9))
+    receipt = run(target, contract(schema, backup_percent=100), given, mode=mode)
+    assert (receipt.removed, bool(receipt.backup)) == (int(kept), kept)
+
+
+def test_the_copy_of_a_slice_has_its_rows_and_those_that_change(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, people: str
+) -> None:
+    before = rows(db, people)
+    given = [(1, "EU", "a", 1), (3, "EU", "moved", 3)]
+    receipt = run(target, contract(schema), given, mode=Mode.REPLACE, slice_={"region": "EU"})
+    assert counts(receipt) == {"updated": 1, "unchanged": 1, "removed": 1}
+    assert rows(db, receipt.backup) == [r for r in before if r[0] != 4]
 
 
 # --- feed -------------------------------------------------------------------------------------------------------
@@ -448,7 +476,7 @@ def test_history_by_the_sources_own_time(target: PostgresTarget, db: psycopg.Con
 def test_history_closes_what_is_missing_and_begins_again(
     target: PostgresTarget, db: psycopg.Connection, schema: str
 ) -> None:
-    kept = a_contract(schema, mode="history", history={"close_missing": True})
+    kept = a_contract(schema, mode="history", history={"close_missing": True}, max_removed_percent=100)
     run(target, kept, [(1, "a", 1), (2, "b", 2)])
     spec = ready(target, kept, [(1, "a", 1)], quarantined=1)
     with pytest.raises(HeldError, match="refused"):
@@ -457,6 +485,57 @@ def test_history_closes_what_is_missing_and_begins_again(
     assert versions(db, schema) == [(1, "a", True, True, True), (2, "b", True, False, False)]
     assert counts(run(target, kept, [(1, "a", 1), (2, "b", 2)])) == {"inserted": 1, "unchanged": 1}
     assert len(versions(db, schema)) == 3
+
+
+@pytest.mark.parametrize(("share", "held"), [(50, False), (49, True)])
+def test_versions_that_end_count_as_removed_of_the_current_ones(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, share: int, held: bool
+) -> None:
+    kept = a_contract(schema, mode="history", history={"close_missing": True}, max_removed_percent=share)
+    for turn in range(4):
+        # Rows that get a new version are not missing, and versions that ended long ago are not counted.
+        run(target, kept, [(1, f"a{turn}", 1), (2, f"b{turn}", 2)])
+    spec = ready(target, kept, [(1, "new", 1)])
+    plan = target.plan(spec)
+    assert (plan.target_rows, bool(plan.summary.held)) == (2, held)
+    if not held:
+        assert counts(publish(target, spec)) == {"updated": 1, "closed": 2}
+        return
+    with pytest.raises(HeldError, match="1 of 2 current versions would end"):
+        publish(target, spec)
+    assert counts(publish(target, spec, plan_hash=plan.summary.hash)) == {"updated": 1, "closed": 2}
+
+
+def test_only_chosen_fields_begin_a_version_and_others_are_taken_along(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    kept = a_contract(schema, mode="history", update=["name"])
+    run(target, kept, [(1, "a", 1), (2, "b", 2)])
+    spec = ready(target, kept, [(1, "a", 7), (2, "B", 7), (3, "c", 7)])
+    plan = target.plan(spec)
+    shown = {r.key["id"]: (r.old, r.new) for r in target.plan_rows(spec)}
+    assert shown["2"] == ({"name": "b"}, {"name": "B"})
+    assert counts(publish(target, spec, plan_hash=plan.summary.hash)) == {
+        "inserted": 1, "updated": 1, "unchanged": 1, "closed": 1
+    }  # fmt: skip
+    assert versions(db, schema, "age, is_current") == [
+        (1, "a", 1, True), (2, "b", 2, False), (2, "B", 2, True), (3, "c", 7, True)
+    ]  # fmt: skip
+
+
+def test_the_time_of_a_version_is_its_own_whatever_may_change(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    from datetime import date
+
+    fields = [*a_contract(schema).model_dump(mode="json")["fields"], {"name": "day", "type": "date"}]
+    kept = a_contract(
+        schema, mode="history", fields=fields, update=["name"], history={"at": "day", "valid_from": "day"}
+    )
+    run(target, kept, [(1, "a", 1, date(2024, 1, 1))])
+    assert counts(run(target, kept, [(1, "A", 9, date(2024, 2, 1))])) == {"updated": 1, "closed": 1}
+    found = db.execute(f"SELECT name, age, day, valid_to FROM {schema}.people ORDER BY day").fetchall()
+    assert found == [("a", 1, date(2024, 1, 1), date(2024, 2, 1)), ("A", 1, date(2024, 2, 1), None)]
 
 
 def test_history_carries_kept_values_into_the_next_version(

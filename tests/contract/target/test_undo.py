@@ -8,9 +8,11 @@ import psycopg
 import pytest
 
 from entrepot.adapters.postgres import PostgresTarget
+from entrepot.adapters.postgres.undo import expire_journals
 from entrepot.errors import NotFoundError, PlanStaleError, TargetError, UndoError
 from entrepot.model.contract import Mode
 from entrepot.model.receipt import Receipt
+from entrepot.ports.target import Expired
 
 from .making import a_contract, a_draft, a_spec, load, run
 from .undoing import a_undo, a_undo_draft, counts, kept, rewrite, table, undo
@@ -284,7 +286,7 @@ def test_what_cannot_be_undone_says_why(
     with pytest.raises(UndoError, match="undo itself"):
         undo(target, first.job_id)
     db.execute("UPDATE entrepot.receipt SET published_at = '2001-01-01' WHERE job_id = %s", (third.job_id,))
-    assert target.expire_journals("2001-01-02T00:00:00Z") == 1
+    assert target.expire_journals("2001-01-02T00:00:00Z").dropped == 1
     with pytest.raises(UndoError, match="gone") as caught:
         target.plan_undo(a_undo(third.job_id))
     assert caught.value.facts["reason"] == "expired"
@@ -318,8 +320,9 @@ def test_the_journal_is_kept_when_staging_is_dropped_and_expires(
     target.expire_journals("2001-01-01T00:00:00Z")
     assert db.execute(query, (done.job_id,)).fetchone() == (3,)
     db.execute("UPDATE entrepot.receipt SET published_at = '2000-01-01' WHERE job_id = %s", (done.job_id,))
-    assert target.expire_journals("2001-01-01T00:00:00Z") == 1
-    assert target.expire_journals("2001-01-01T00:00:00Z") == 0
+    assert target.expire_journals("2001-01-01T00:00:00Z", {("main", done.job_id)}) == Expired(0)
+    assert target.expire_journals("2001-01-01T00:00:00Z") == Expired(1)
+    assert target.expire_journals("2001-01-01T00:00:00Z") == Expired(0)
     assert db.execute(query, (done.job_id,)).fetchone() == (0,)
 
 
@@ -428,6 +431,42 @@ def test_masked_keys_are_not_shown(target: PostgresTarget, db: psycopg.Connectio
     assert kept(undo(target, done.job_id, masked=["id"])) == [("***", "edited", "")]
 
 
+def test_a_journal_that_cannot_be_dropped_stops_no_other(
+    migrated: str,
+    target: PostgresTarget,
+    db: psycopg.Connection,
+    schema: str,
+    people: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used, foreign, last = (publish(target, schema, [(n, "new", n)]) for n in (1, 2, 3))
+    tables = dict(db.execute("SELECT job_id, undo_table FROM entrepot.receipt WHERE undo_table IS NOT NULL").fetchall())
+    jobs = [used.job_id, foreign.job_id, last.job_id]
+    days = "SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS u (id, n)"
+    db.execute(
+        f"UPDATE entrepot.receipt SET published_at = '2000-01-01'::date + d.n::int FROM ({days}) d WHERE job_id = d.id",
+        (jobs,),
+    )
+    role = f"r_{schema}"
+    db.execute(f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA entrepot TO {role}")
+    db.execute(f"GRANT SELECT, UPDATE ON entrepot.receipt TO {role}")
+    for job in (used, last):
+        db.execute(f"ALTER TABLE entrepot.{tables[job.job_id]} OWNER TO {role}")
+        name = db.execute("SELECT staging_table FROM entrepot.receipt WHERE job_id = %s", (job.job_id,)).fetchone()[0]
+        db.execute(f"ALTER TABLE entrepot_staging.{name} OWNER TO {role}")
+        db.execute(f"ALTER TABLE entrepot_staging.{name}_w OWNER TO {role}")
+    db.execute(f"GRANT USAGE ON SCHEMA entrepot_staging TO {role}")
+    try:
+        with psycopg.connect(migrated) as reader, psycopg.connect(migrated, autocommit=True) as other:
+            reader.execute(f"SELECT FROM entrepot.{tables[used.job_id]}")
+            other.execute(f"SET ROLE {role}")
+            assert expire_journals(other, "2001-01-01T00:00:00Z") == Expired(1, [used.job_id, foreign.job_id])
+        assert all(job in caplog.text for job in (used.job_id, foreign.job_id))
+        assert target.expire_journals("2001-01-01T00:00:00Z") == Expired(2)
+    finally:
+        db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 # Foreign keys and triggers ---------------------------------------------------------------------
 
 
@@ -445,9 +484,9 @@ def test_rows_that_others_refer_to(
         with pytest.raises(TargetError, match="pets_owner_fkey"):
             undo(target, done.job_id, allow_cascade=True)
         return
-    assert caught.value.facts["children"] == {"pets_owner_fkey": 2}
+    assert caught.value.facts["children"] == {f"pets_owner_fkey ({schema}.pets)": 2}
     plan = target.plan_undo(a_undo(done.job_id, allow_cascade=True))
-    assert plan.summary.counts.children == {"pets_owner_fkey": 2}
+    assert plan.summary.counts.children == {f"pets_owner_fkey ({schema}.pets)": 2}
     undo(target, done.job_id, allow_cascade=True)
     assert table(db, people) == BEFORE
     assert table(db, f"{schema}.pets") == ([(3, 1)] if rule == "CASCADE" else [(1, None), (2, None), (3, 1)])

@@ -24,6 +24,7 @@ UNDONE = {
         {"job": "j1", "key": {"id": "7"}, "reason": "edited", "by": ""},
         {"job": "j1", "key": {"id": "8"}, "reason": "later_job", "by": "j9"},
     ],
+    "lost": {"lines_fk": 5},
 }  # fmt: skip
 
 
@@ -143,7 +144,11 @@ def undone(stub: Stub) -> list[dict[str, Any]]:
     def begin(_job: str, body: dict[str, Any]) -> str:
         bodies.append(body)
         waiting = job_view(
-            "u1", "awaiting_approval", kind="undo", awaiting=AWAITING, plan={**PLAN, "counts": {"keep": 2}}
+            "u1",
+            "awaiting_approval",
+            kind="undo",
+            awaiting=AWAITING,
+            plan={**PLAN, "counts": {"keep": 2, "lost": {"lines_fk": 5}}},
         )
         ended = job_view("u1", "published", kind="undo", receipt=told)
         stub.scripts["u1"] = [waiting] if body.get("plan") else [job_view("u1", "publishing", kind="undo"), ended]
@@ -158,7 +163,15 @@ def test_a_job_is_taken_back_and_the_kept_rows_are_listed(run: Cli, stub: Stub) 
     bodies = undone(stub)
     done = run("undo", "j1", "-m", "wrong file")
     assert done.exit_code == 0, done.output
-    for words in ("inserted rows taken out", "id=7", "edited since", "written by a later job", "j9"):
+    for words in (
+        "inserted rows taken out",
+        "id=7",
+        "edited since",
+        "written by a later job",
+        "j9",
+        "not brought back",
+        "lines_fk",
+    ):
         assert words in done.stdout
     assert "read" not in done.stdout
     assert bodies == [{"message": "wrong file"}]
@@ -171,6 +184,7 @@ def test_an_undo_may_stop_with_its_plan(run: Cli, stub: Stub) -> None:
     done = run("undo", "j1", "--plan")
     assert done.exit_code == 4
     assert "rows to keep" in done.stdout
+    assert "not brought back: rows of others by lines_fk" in done.stdout
     assert "jobs publish u1" in done.stdout
     assert bodies == [{"plan": True}]
 

@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.errors import ConflictError, UsageError
 from entrepot.model.contract import ContractStatus
-from entrepot.model.job import Awaiting, Job, JobState, Step
+from entrepot.model.job import Awaiting, Job, JobState, Step, UndoRequest
 from entrepot.model.steps import StepInput
 from entrepot.workflow.detect import detect
 from entrepot.workflow.gate import verdict
@@ -156,3 +156,12 @@ def test_a_sweep_lets_journals_expire(world: Any) -> None:
     sweep(world)
     (before,) = world.target.expired
     assert before.startswith("2025-12-25T")  # seven days before the fake clock's first of January
+
+
+def test_a_sweep_keeps_the_journals_that_an_undo_waits_for(world: Any) -> None:
+    asked = _awaiting(world)
+    wanted = UndoRequest(jobs=["second", "first"])
+    _put(world, JobState.AWAITING_APPROVAL, job_id="waits", kind="undo", undo=wanted, awaiting=asked)
+    _put(world, JobState.FAILED, job_id="failed", kind="undo", undo=UndoRequest(jobs=["other"]))
+    sweep(world)
+    assert world.target.kept_journals == {("main", "second"), ("main", "first")}

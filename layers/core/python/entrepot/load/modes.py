@@ -69,7 +69,7 @@ def count_matched(spec: LoadSpec) -> str | None:
     """A query: how many staged rows have a row in the target, for modes whose receipt says so."""
     if spec.mode not in {Mode.UPDATE_ONLY, Mode.DELETE_MISSING}:
         return None
-    inside = slices.condition(spec, "t")
+    inside = slices.condition(spec, "t") if spec.mode is Mode.DELETE_MISSING else "true"
     return (
         f"SELECT count(*) FROM {_staging(spec)} s "
         f"WHERE EXISTS (SELECT FROM {_target(spec)} t WHERE {join_on(spec.key)} AND {inside})"
@@ -104,8 +104,7 @@ def _missing(spec: LoadSpec, action: str, inside: str) -> str:
 
 def _compared(spec: LoadSpec) -> list[TargetColumn]:
     at = history.at_column(spec) if spec.mode is Mode.HISTORY else None
-    columns = [c for c in stored(spec) if c.name not in spec.key] if spec.mode is Mode.HISTORY else writable(spec)
-    return [c for c in columns if at is None or c.name != at.name]
+    return [c for c in writable(spec) if at is None or c.name != at.name]
 
 
 def _versions(spec: LoadSpec, known: Known, differs: str) -> str:

@@ -17,9 +17,9 @@ from entrepot.load.names import (
     quote_ident,
     quote_literal,
 )
-from entrepot.load.values import Known, inserted, stored, updated, writable
+from entrepot.load.values import Known, following, inserted, stored, updated, writable
 from entrepot.model.contract import Mode
-from entrepot.model.steps import LoadSpec, TargetColumn
+from entrepot.model.steps import LoadSpec
 
 ACTIONS = {"i": "insert", "u": "update", "d": "delete", "r": "remove", "c": "close", "h": "update"}
 """Letter of the classification → word of a planned row."""
@@ -74,8 +74,8 @@ def page(spec: LoadSpec, known: Known, *, exists: bool, after: int, limit: int, 
         same = f"t.ctid IS NOT NULL AND {_fingerprint()} = p.fingerprint"
         moved = f"CASE WHEN p.old IS NULL THEN t.ctid IS NOT NULL ELSE NOT ({same}) END"
         new = (
-            f"CASE p.action WHEN 'u' THEN {_updates(spec, known, writable(spec))} "
-            f"WHEN 'h' THEN {_updates(spec, known, columns)} ELSE {new} END"
+            f"CASE p.action WHEN 'u' THEN {_texts([(c.name, updated(spec, c, known)) for c in writable(spec)])} "
+            f"WHEN 'h' THEN {_texts([(c.name, following(spec, c, known)) for c in columns])} ELSE {new} END"
         )
     wanted = f"AND strpos({quote_literal(letters)}, action::text) > 0" if letters else ""
     rows = f"SELECT * FROM {plan} WHERE n > {int(after)} {wanted} ORDER BY n LIMIT {int(limit)}"
@@ -97,10 +97,6 @@ def _lookup(spec: LoadSpec, known: Known) -> str:
     if spec.mode is Mode.HISTORY:
         same.append(history.is_current(spec))
     return " AND ".join(same)
-
-
-def _updates(spec: LoadSpec, known: Known, columns: Sequence[TargetColumn]) -> str:
-    return _texts([(c.name, updated(spec, c, known)) for c in columns])
 
 
 def _texts(pairs: Sequence[tuple[str, str]]) -> str:

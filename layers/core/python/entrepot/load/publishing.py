@@ -23,7 +23,7 @@ from entrepot.load.names import (
     work_name,
 )
 from entrepot.load.planning import plan_rows
-from entrepot.load.values import Known, inserted, stored, updated, writable
+from entrepot.load.values import Known, following, inserted, stored, updated, writable
 from entrepot.model.contract import Mode
 from entrepot.model.steps import LoadSpec
 
@@ -75,6 +75,7 @@ def publish_spec(
         "match": modes.match(spec),
         "set": ", ".join(f"{quote_ident(c.name)} = {updated(spec, c, known)}" for c in writable(spec)),
         "slice": slices.condition(spec, "t"),
+        "share": history.is_current(spec) if spec.mode is Mode.HISTORY else slices.condition(spec, "t"),
         "removes": modes.removes(spec),
         "only_if": spec.only_if,
         "max_removed_percent": spec.contract.max_removed_percent,
@@ -94,10 +95,10 @@ def _inserts(spec: LoadSpec, known: Known) -> dict[str, Any]:
         return {"columns": ", ".join(names), "values": ", ".join(values)}
     more = history.begin(spec, known.types)
     names += [quote_ident(n) for n, _ in more]
-    following = [updated(spec, c, known) for c in columns]
+    after = [following(spec, c, known) for c in columns]
     return {
         "columns": ", ".join(names),
         "values": ", ".join([*values, *(v for _, v in more)]),
-        "following": ", ".join([*following, *(v for _, v in more)]),
+        "following": ", ".join([*after, *(v for _, v in more)]),
         "close": history.close(spec, known.types),
     }

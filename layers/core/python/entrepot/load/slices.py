@@ -1,4 +1,4 @@
-"""Slices: the part of a table that a job replaces, as SQL with constants of the right types."""
+"""Slices: the part of a table that a job is about, as SQL with constants of the right types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from entrepot.errors import TargetError
 from entrepot.load.names import quote_ident, quote_literal
 from entrepot.load.types import COMPARABLE, TEXT_TYPES, decimal_digits, parse_pg_type
-from entrepot.model.contract import FieldSpec, Mode, Range, SliceTest
+from entrepot.model.contract import SLICED, FieldSpec, Mode, Range, SliceTest
 from entrepot.model.steps import LoadSpec, TargetColumn
 
 BIGINT = 2**63
@@ -47,30 +47,28 @@ def check_slice(spec: LoadSpec) -> None:
     Raises:
         TargetError: The mode has no slices, a field is unknown or not mapped, or a value is not of its type.
     """
-    tests = _tests(spec)
     asked = [*spec.slice, *spec.contract.slice]
-    if not tests:
-        if spec.slice:
-            msg = f"Mode {spec.mode.value} knows no slices."
-            raise TargetError(msg, hint="Use replace or delete-missing, or leave the slice out.", mode=spec.mode.value)
-        return
+    if asked and spec.mode not in SLICED:
+        msg = f"Mode {spec.mode.value} knows no slices."
+        raise TargetError(msg, hint="Use another mode, or leave the slice out.", mode=spec.mode.value)
     known = {f.name for f in spec.contract.fields}
     mapped = {c.field for c in spec.columns}
     for name in asked:
         if name not in known:
             msg = f"The slice names field {name!r}, which the contract does not have."
             raise TargetError(msg, hint="Name a field of the contract.", field=name)
-        if name not in mapped and spec.mode is Mode.REPLACE:
+        if name not in mapped and spec.mode is not Mode.DELETE_MISSING:
             msg = f"The slice names field {name!r}, which the source does not bring: its rows cannot be told apart."
             raise TargetError(msg, hint="Deliver the column, or leave it out of the slice.", field=name)
     condition(spec, "t")
 
 
 def _tests(spec: LoadSpec) -> list[tuple[str, SliceTest]]:
-    if spec.mode not in {Mode.REPLACE, Mode.DELETE_MISSING}:
+    if spec.mode not in SLICED:
         return []
     own = [(name, test) for name, test in spec.slice.items() if spec.contract.slice.get(name) != test]
-    return [*spec.contract.slice.items(), *own]
+    # In one order, so that the same slice gives the same text: publishes are compared by it.
+    return sorted([*spec.contract.slice.items(), *own], key=lambda pair: pair[0])
 
 
 def _test(spec: LoadSpec, name: str, test: SliceTest, alias: str) -> str:
@@ -89,7 +87,7 @@ def _test(spec: LoadSpec, name: str, test: SliceTest, alias: str) -> str:
             raise TargetError(msg, hint="List the values instead.", field=name, pg_type=column.pg_type)
         return _range(field, value, test.range, as_text=as_text)
     values = test.values or []
-    given = [_constant(field, v, as_text=as_text) for v in values if v is not None]
+    given = sorted({_constant(field, v, as_text=as_text) for v in values if v is not None})
     parts = [f"{value} IN ({', '.join(given)})"] if given else []
     parts += [f"{value} IS NULL"] if None in values else []
     return f"({' OR '.join(parts)})"

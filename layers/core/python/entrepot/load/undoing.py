@@ -75,6 +75,7 @@ def undo_counts(found: Mapping[str, Any]) -> PlanCounts:
         delete=found["removed"],
         keep=found["kept"],
         children=found["children"],
+        lost=found["lost"],
     )
 
 

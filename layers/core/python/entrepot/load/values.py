@@ -38,6 +38,16 @@ def writable(spec: LoadSpec) -> list[TargetColumn]:
     return [c for c in stored(spec) if c.name not in spec.key and (not chosen or c.field in chosen)]
 
 
+def following(spec: LoadSpec, column: TargetColumn, known: Known) -> str:
+    """The value in a version that follows another (alias t): a field that may not change is taken along from it.
+
+    The key is the same in both, but for its spelling, and since when the version holds is always its own.
+    """
+    chosen = set(spec.contract.update)
+    own = not chosen or column.field in {*chosen, spec.contract.history.at} or column.name in spec.key
+    return updated(spec, column, known) if own else f"t.{quote_ident(column.name)}"
+
+
 def join_on(key: Iterable[str], left: str = "s", right: str = "t") -> str:
     """Equality of the key's columns, by PostgreSQL's own ``=``; empty without a key."""
     return " AND ".join(f"{right}.{quote_ident(k)} = {left}.{quote_ident(k)}" for k in key)

@@ -41,8 +41,9 @@ NEEDS_KEY = frozenset(
 REMOVES = frozenset({Mode.REPLACE, Mode.DELETE_MISSING})
 """Modes that take rows out of the target because the source lacks them."""
 
-SLICED = frozenset({Mode.REPLACE, Mode.DELETE_MISSING})
-"""Modes in which a slice bounds what is compared; rows of the source outside of it are refused."""
+SLICED = frozenset(Mode) - {Mode.HISTORY, Mode.FEED}
+"""Modes that know slices: rows of the source outside of it are refused, and conditions look at it alone. Modes that
+remove do so within it."""
 
 
 class Classification(StrEnum):
@@ -287,11 +288,13 @@ class Contract(Model):
     history: HistorySpec = Field(default_factory=HistorySpec)
     feed: FeedSpec = Field(default_factory=FeedSpec)
     max_removed_percent: float = Field(default=10, ge=0, le=100)
-    """A job that would take more than this share of the rows in its slice waits for approval."""
+    """A job that would take more than this share of the rows in its slice (of a history: end more than this share
+    of the current versions) waits for approval."""
     backup_percent: float = Field(default=50, ge=0, le=100)
-    """A job that would touch more than this share of the table keeps a verified copy of it first."""
+    """A job that would touch more than this share of the table keeps a verified copy first; so does each that
+    removes what its source lacks."""
     allow_cascade: bool = False
-    """Whether deletes may cascade to, or blank references in, other tables."""
+    """Whether deletes may cascade to, or blank references in, other tables; never in the target itself."""
     writers: Literal["wait", "interleave"] = "wait"
     """What other writers of the target do while a job publishes."""
     decimal_mark: Literal[".", ","] = "."

@@ -154,7 +154,9 @@ class PlanCounts(Model):
     keep: int = 0
     """Undo: rows that are left as they are, because they were edited since."""
     children: dict[str, int] = Field(default_factory=dict)
-    """Foreign key → rows of other tables that deletes would cascade to or blank."""
+    """Foreign key → rows of other tables that deletes would take along or blank, however many keys away."""
+    lost: dict[str, int] = Field(default_factory=dict)
+    """Undo: foreign key → rows of other tables that the jobs took along or blanked. They do not come back."""
 
 
 class PlanSummary(Model):
@@ -194,10 +196,10 @@ class JobOptions(Model):
     plan: bool = False
     """Stop before publish with the exact plan, and wait for a person."""
     slice: Slice = Field(default_factory=dict, max_length=32)
-    """Narrows replace and delete-missing for this job; the contract's own slice holds as well."""
+    """The part of the table that this job is about; the contract's own slice holds as well."""
     only_if: str = Field(default="", pattern=r"^(|empty|unchanged(:.{1,128})?)$")
-    """``empty``: publish only into an empty target (or slice). ``unchanged``: only when nobody but Entrepot
-    changed it since the last publish, or since the job that is named."""
+    """``empty``: publish only into an empty target (or slice). ``unchanged``: only when it is proved that nobody but
+    Entrepot changed it since the last publish, or since the job that is named."""
     incremental: bool = False
     """Of a prefix, take only what is new or changed since the last published job of contract and prefix."""
     merge: MergeOptions | None = None

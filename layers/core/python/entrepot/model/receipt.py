@@ -38,6 +38,8 @@ class Undone(Model):
     """The first of them."""
     jobs: list[str] = Field(default_factory=list)
     """The jobs that were taken back, newest first."""
+    lost: dict[str, int] = Field(default_factory=dict)
+    """Foreign key → rows of other tables that the jobs' own deletes took along or blanked. They do not come back."""
 
 
 class InputAccount(Model):
@@ -116,7 +118,9 @@ class Receipt(Stored):
     masked: list[str] = Field(default_factory=list)
     """Target columns whose values stay out of lists of rows, by their fields' classes; so that an undo knows."""
     backup: str = ""
-    """The verified copy of the table as it was before, ``schema.table``; empty when none was needed."""
+    """The verified copy of what was there before, ``schema.table``; empty when none was needed."""
+    children: dict[str, int] = Field(default_factory=dict)
+    """Foreign key → rows of other tables that deletes took along or blanked (``allow_cascade``)."""
     undone_by: str = ""
     """The undo job that took this one back."""
     undo: Undone | None = None

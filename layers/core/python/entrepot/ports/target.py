@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -119,6 +119,16 @@ class PlannedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """What became of journals that were kept long enough."""
+
+    dropped: int
+    """Of how many jobs."""
+    stuck: list[str] = field(default_factory=list)
+    """Jobs whose journal could not be dropped now: a table is in use, or is another role's."""
+
+
+@dataclass(frozen=True, slots=True)
 class UndoSpec:
     """What an undo job is to take back."""
 
@@ -217,8 +227,13 @@ class Target(Protocol):
     def jobs_since(self, tenant: str, schema: str, table: str, since: str) -> list[str]:
         """Published jobs of a table after an ISO time that were not taken back, newest first."""
 
-    def expire_journals(self, before: str) -> int:
-        """Drops undo tables, kept staging and backups of jobs published before an ISO time; of how many jobs."""
+    def expire_journals(self, before: str, keep: Collection[tuple[str, str]] = ()) -> Expired:
+        """Drops undo tables, kept staging and backups of jobs published before an ISO time.
+
+        Args:
+            before: The time.
+            keep: (tenant, job_id) of jobs that an undo still waits for.
+        """
 
     def receipt(self, tenant: str, job_id: str) -> Receipt | None:
         """The receipt of a published job: the truth about it."""

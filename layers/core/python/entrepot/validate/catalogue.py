@@ -181,7 +181,7 @@ SET_BASED: Mapping[str, Entry] = {
     ),
     "outside_slice": Entry(
         "Outside of the slice",
-        "The row lies outside of the part of the table that this delivery replaces.",
+        "The row lies outside of the part of the table that this delivery is about.",
         "Leave the row out, or deliver for the slice that it belongs to.",
     ),
     "check": Entry(

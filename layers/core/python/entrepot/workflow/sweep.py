@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from entrepot.errors import ConflictError, NotFoundError
-from entrepot.model.job import AWAITING, RUNNING, TERMINAL, ErrorInfo, Job, JobState
+from entrepot.model.job import AWAITING, ENDED, RUNNING, TERMINAL, ErrorInfo, Job, JobState
 from entrepot.workflow.life import end
 from entrepot.workflow.lifecycle import Lifecycle
 from entrepot.workflow.notify import announce
@@ -34,19 +34,24 @@ class Swept:
     dropped: int = 0
     reminded: int = 0
     journals: int = 0
+    journals_stuck: int = 0
 
 
 def sweep(world: World) -> Swept:
     """Looks at every live job and at every staging table once."""
     swept = Swept()
+    needed: set[tuple[str, str]] = set()
     for job in world.jobs.live():
+        if job.undo is not None and job.state not in ENDED:
+            needed |= {(job.tenant, undone) for undone in job.undo.jobs}
         try:
             _look_at(world, job, swept)
         except (ConflictError, NotFoundError):
             log.info("job %s moved while the sweep looked at it", job.job_id)
     _drop_orphans(world, swept)
     oldest = world.clock.now() - timedelta(days=world.settings.undo_days)
-    swept.journals = world.target.expire_journals(oldest.isoformat().replace("+00:00", "Z"))
+    expired = world.target.expire_journals(oldest.isoformat().replace("+00:00", "Z"), needed)
+    swept.journals, swept.journals_stuck = expired.dropped, len(expired.stuck)
     return swept
 
 

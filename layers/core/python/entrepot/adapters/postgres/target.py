@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -16,6 +16,7 @@ from entrepot.model.steps import LoadSpec
 from entrepot.ports.target import (
     CheckResult,
     ChunkCounts,
+    Expired,
     LedgerLine,
     Plan,
     PlannedRow,
@@ -149,10 +150,10 @@ class PostgresTarget:
         with self._database.use("looking for the jobs of a table") as session:
             return receipts.jobs_since(session, tenant, schema, table, since)
 
-    def expire_journals(self, before: str) -> int:
-        """Drops undo tables, kept staging and backups of jobs published before an ISO time; of how many jobs."""
+    def expire_journals(self, before: str, keep: Collection[tuple[str, str]] = ()) -> Expired:
+        """Drops undo tables, kept staging and backups of jobs published before an ISO time."""
         with self._database.use("dropping old journals") as session:
-            return undo.expire_journals(session, before)
+            return undo.expire_journals(session, before, keep)
 
     def receipt(self, tenant: str, job_id: str) -> Receipt | None:
         """The receipt of a published job."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.types.json import Jsonb
 
@@ -15,7 +17,9 @@ from entrepot.errors import NotFoundError
 from entrepot.load.undoing import UndoPlan, differences, undo_counts, undo_document, undo_page, undo_plan
 from entrepot.model.job import PlanSummary
 from entrepot.model.receipt import Receipt
-from entrepot.ports.target import Plan, PlannedRow, UndoSpec
+from entrepot.ports.target import Expired, Plan, PlannedRow, UndoSpec
+
+log = logging.getLogger(__name__)
 
 Session = Connection[Any]
 
@@ -99,13 +103,23 @@ def _check_known(session: Session, spec: UndoSpec) -> None:
         raise NotFoundError(msg, job_id=missing[0] if missing else "")
 
 
-def expire_journals(session: Session, before: str) -> int:
-    """Drops what is kept to undo jobs that were published before an ISO time; of how many jobs."""
+def expire_journals(session: Session, before: str, keep: Collection[tuple[str, str]] = ()) -> Expired:
+    """Drops what is kept to undo jobs that were published before an ISO time, but of those to keep."""
     jobs = session.execute(
         "SELECT tenant, job_id FROM entrepot.receipt WHERE published_at < %s::timestamptz AND NOT journal_gone "
         "AND status = 'published' ORDER BY published_at",
         (before,),
     ).fetchall()
-    # Each in a transaction of its own: a table in use delays one job, and locks do not pile up.
-    dropped = [session.execute("SELECT entrepot.expire_journal(%s, %s)", job).fetchone() for job in jobs]
-    return sum(1 for row in dropped if row and row[0])
+    dropped, stuck = 0, []
+    for tenant, job_id in jobs:
+        if (tenant, job_id) in keep:
+            continue
+        # Each in a transaction of its own: locks do not pile up, and one that cannot go stops no other.
+        try:
+            row = session.execute("SELECT entrepot.expire_journal(%s, %s)", (tenant, job_id)).fetchone()
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable) as error:
+            log.warning("the journal of job %s cannot be dropped now (SQLSTATE %s)", job_id, error.sqlstate)
+            stuck.append(job_id)
+        else:
+            dropped += bool(row and row[0])
+    return Expired(dropped, stuck)

@@ -12,6 +12,8 @@ ALTER TABLE entrepot.receipt
     ADD COLUMN staging_table text,
     -- what only-if-unchanged compares with: rows after the publish where they were counted, and who was still writing
     ADD COLUMN target_rows bigint,
+    ADD COLUMN slice_hash text,
+    ADD COLUMN slice_rows bigint,
     ADD COLUMN snapshot pg_snapshot;
 
 DROP FUNCTION entrepot.classify(jsonb);
@@ -162,167 +164,282 @@ AS $$
 DECLARE
     v_ended bigint := (p_tally->>'removed')::bigint
         + CASE WHEN p_spec->>'mode' = 'history' THEN (p_tally->>'closed')::bigint - (p_tally->>'updated')::bigint ELSE 0 END;
-    v_gone bigint := (p_tally->>'removed')::bigint + (p_tally->>'deleted')::bigint;
+    v_gone bigint := v_ended + (p_tally->>'deleted')::bigint;
 BEGIN
     IF (p_spec->>'removes')::boolean AND p_quarantined > 0 AND v_ended > 0 THEN
         RETURN format('%s rows were refused; their targets would be removed: %s rows of the table lack a row in the source.',
             p_quarantined, v_ended);
     END IF;
     IF v_gone > 0 AND v_gone * 100 > (p_spec->>'max_removed_percent')::numeric * p_rows THEN
-        RETURN format('%s of %s rows would be removed, more than the %s %% that the contract allows.',
-            v_gone, p_rows, p_spec->>'max_removed_percent');
+        RETURN format('%s of %s %s, more than the %s %% that the contract allows.', v_gone, p_rows,
+            CASE WHEN p_spec->>'mode' = 'history' THEN 'current versions would end' ELSE 'rows would be removed' END,
+            p_spec->>'max_removed_percent');
     END IF;
     RETURN NULL;
 END $$;
 
--- Rows of other tables that a delete would take along or blank: constraint -> rows. Refuses them unless they may.
-CREATE FUNCTION entrepot.foreign_children(p_spec jsonb) RETURNS jsonb
+-- What deletes of rows of a table reach by foreign keys that cascade, set null or set default, level by level and
+-- through every table: constraint, table, rows, whether they are blanked, whether they are of the table itself. A row
+-- that several ways lead to counts once. p_rows: a query for the part and place of the rows to be deleted. With
+-- p_lock nobody can come to refer to one of them until the end.
+CREATE FUNCTION entrepot.cascades(p_target text, p_rows text, p_lock boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_key record;
-    v_count bigint;
-    v_children jsonb := '{}';
+    v_level integer := 0;
+    v_found jsonb;
 BEGIN
-    FOR v_key IN
-        SELECT c.conname, c.conrelid::regclass AS child, c.conrelid = c.confrelid AS itself, c.confdeltype,
-            (SELECT string_agg(format('t.%I = c.%I', p.attname, a.attname), ' AND ')
-             FROM unnest(c.conkey, c.confkey) k(ours, theirs)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.ours
-             JOIN pg_catalog.pg_attribute p ON p.attrelid = c.confrelid AND p.attnum = k.theirs) AS same
-        FROM pg_catalog.pg_constraint c
-        WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = (p_spec->>'target')::regclass
-            AND c.confdeltype IN ('c', 'n', 'd')
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')
+        AND c.confrelid IN (SELECT p_target::regclass UNION SELECT relid FROM pg_partition_ancestors(p_target::regclass)
+            UNION SELECT relid FROM pg_partition_tree(p_target::regclass))) THEN
+        RETURN '[]';
+    END IF;
+    IF p_lock THEN
+        -- A foreign key's own look-up waits for this lock.
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM (%s) w(part, tid) JOIN %s t '
+            'ON t.ctid = w.tid AND t.tableoid = w.part FOR UPDATE OF t) AS l', p_rows, p_target);
+    END IF;
+    DROP TABLE IF EXISTS pg_temp.entrepot_reached;
+    EXECUTE 'CREATE TEMPORARY TABLE entrepot_reached ON COMMIT DROP AS '
+        'SELECT 0 AS level, w.part, w.tid, NULL::oid AS key, true AS gone FROM (' || p_rows || ') w(part, tid)';
     LOOP
-        EXECUTE format('SELECT count(*) FROM %s c WHERE EXISTS (SELECT FROM %s w JOIN %s t '
-            'ON t.ctid = w.old AND t.tableoid = w.part WHERE w.action IN (''r'', ''d'') AND %s)%s',
-            v_key.child, p_spec->>'work', p_spec->>'target', v_key.same,
-            CASE WHEN v_key.itself THEN format(' AND NOT EXISTS (SELECT FROM %s x WHERE x.old = c.ctid '
-                'AND x.part = c.tableoid AND x.action IN (''r'', ''d''))', p_spec->>'work') ELSE '' END)
-            INTO v_count;
-        IF v_count > 0 THEN
-            v_children := v_children || jsonb_build_object(v_key.conname || ' (' || v_key.child || ')', v_count);
-            IF NOT (p_spec->>'allow_cascade')::boolean THEN
-                RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format(
-                    'Deleting would %s %s rows of %s by constraint %s.',
-                    CASE v_key.confdeltype WHEN 'c' THEN 'take along' ELSE 'blank references in' END,
-                    v_count, v_key.child, quote_ident(v_key.conname)),
-                    DETAIL = jsonb_build_object('constraint', v_key.conname, 'table', v_key.child::text,
-                        'rows', v_count, 'hint', 'Allow it with `allow_cascade` in the contract, or keep the rows.')::text;
-            END IF;
-        END IF;
+        ANALYZE pg_temp.entrepot_reached;
+        FOR v_key IN
+            SELECT c.oid, c.confdeltype = 'c' AS takes,
+                CASE p.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.confrelid::regclass AS parent,
+                CASE k.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.conrelid::regclass AS child,
+                (SELECT string_agg(format('t.%I = c.%I', theirs.attname, ours.attname), ' AND ')
+                 FROM unnest(c.conkey, c.confkey) x(ours, theirs)
+                 JOIN pg_catalog.pg_attribute ours ON ours.attrelid = c.conrelid AND ours.attnum = x.ours
+                 JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = c.confrelid AND theirs.attnum = x.theirs) AS same
+            FROM pg_catalog.pg_constraint c
+            JOIN pg_catalog.pg_class p ON p.oid = c.confrelid
+            JOIN pg_catalog.pg_class k ON k.oid = c.conrelid
+            -- A partition of the child has a copy of its constraint, and a partition of the parent another.
+            WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confdeltype IN ('c', 'n', 'd')
+                AND c.confrelid IN (SELECT r.part FROM pg_temp.entrepot_reached r WHERE r.level = v_level AND r.gone
+                    UNION SELECT a.relid FROM (SELECT DISTINCT r.part FROM pg_temp.entrepot_reached r
+                        WHERE r.level = v_level AND r.gone) d, pg_partition_ancestors(d.part) a)
+            ORDER BY c.confdeltype <> 'c', c.conname, c.oid
+        LOOP
+            EXECUTE format('INSERT INTO pg_temp.entrepot_reached SELECT $1 + 1, c.tableoid, c.ctid, $2, $3 FROM %s c '
+                'WHERE EXISTS (SELECT FROM pg_temp.entrepot_reached r JOIN %s t ON t.ctid = r.tid AND t.tableoid = r.part '
+                'WHERE r.level = $1 AND r.gone AND %s) AND NOT EXISTS (SELECT FROM pg_temp.entrepot_reached x '
+                'WHERE x.tid = c.ctid AND x.part = c.tableoid AND (x.gone OR x.key = $2))', v_key.child, v_key.parent, v_key.same)
+                USING v_level, v_key.oid, v_key.takes;
+        END LOOP;
+        v_level := v_level + 1;
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_temp.entrepot_reached r WHERE r.level = v_level AND r.gone);
     END LOOP;
-    RETURN v_children;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('constraint', c.conname, 'table', c.conrelid::regclass::text,
+            'rows', f.n, 'blanks', c.confdeltype <> 'c', 'itself', f.itself)
+            ORDER BY f.itself DESC, f.level, c.conname, c.oid), '[]') INTO v_found
+    FROM (SELECT r.key, r.part IN (SELECT p_target::regclass UNION SELECT relid FROM pg_partition_tree(p_target::regclass)) AS itself,
+            min(r.level) AS level, count(*) AS n
+        FROM pg_temp.entrepot_reached r
+        WHERE r.level > 0 AND (r.gone OR NOT EXISTS (SELECT FROM pg_temp.entrepot_reached x
+            WHERE x.gone AND x.tid = r.tid AND x.part = r.part))
+        GROUP BY 1, 2) f
+    JOIN pg_catalog.pg_constraint c ON c.oid = f.key;
+    DROP TABLE pg_temp.entrepot_reached;
+    RETURN v_found;
 END $$;
 
--- Whether the job's condition holds: an empty target, or one that nobody else wrote since a publish.
-CREATE FUNCTION entrepot.check_condition(p_spec jsonb, p_tenant text, p_job text) RETURNS void
+-- What cascades may be allowed to reach: constraint (table) -> rows. Refuses those of other tables unless they are
+-- allowed, and in any case those of the table itself: the job means to keep them.
+CREATE FUNCTION entrepot.allowed_children(p_found jsonb, p_allowed boolean) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_first jsonb := p_found->0;
+    v_children jsonb := coalesce((SELECT jsonb_object_agg(format('%s (%s)', f->>'constraint', f->>'table'), f->'rows')
+        FROM jsonb_array_elements(p_found) f), '{}');
+BEGIN
+    IF v_first IS NULL OR p_allowed AND NOT (v_first->>'itself')::boolean THEN
+        RETURN v_children;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format('Deleting would %s %s rows of %s by constraint %I%s.',
+        CASE WHEN (v_first->>'blanks')::boolean THEN 'blank references in' ELSE 'take along' END,
+        v_first->>'rows', v_first->>'table', v_first->>'constraint',
+        CASE WHEN (v_first->>'itself')::boolean THEN ', rows of the same table that are to stay' ELSE '' END),
+        DETAIL = jsonb_build_object('constraint', v_first->'constraint', 'table', v_first->'table', 'rows', v_first->'rows',
+            'children', v_children, 'hint', CASE WHEN (v_first->>'itself')::boolean
+                THEN 'Change or remove the rows that refer to them first; `allow_cascade` speaks of other tables only.'
+                ELSE 'Allow it with `allow_cascade` in the contract, or keep the rows.' END)::text;
+END $$;
+
+-- Rows of other tables that the job's deletes would take along or blank.
+CREATE FUNCTION entrepot.foreign_children(p_spec jsonb, p_lock boolean) RETURNS jsonb
+LANGUAGE sql
+AS $$
+    SELECT entrepot.allowed_children(entrepot.cascades(p_spec->>'target',
+        format('SELECT part, old FROM %s WHERE action IN (''r'', ''d'')', p_spec->>'work'), p_lock),
+        (p_spec->>'allow_cascade')::boolean)
+$$;
+
+-- How many rows the table has before deletes, where something may take more of them than the job does: a cascade
+-- that leads back to it, or a trigger. NULL where other writers go on.
+CREATE FUNCTION entrepot.rows_before(p_spec jsonb, p_known bigint) RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_rows bigint := p_known;
+BEGIN
+    IF p_spec->>'writers' = 'interleave' THEN
+        RETURN NULL;
+    END IF;
+    IF v_rows IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'
+            AND c.confdeltype = 'c' AND c.confrelid = (p_spec->>'target')::regclass
+        UNION ALL SELECT FROM pg_catalog.pg_trigger g
+            WHERE g.tgrelid = (p_spec->>'target')::regclass AND NOT g.tgisinternal AND g.tgenabled <> 'D') THEN
+        EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_rows;
+    END IF;
+    RETURN v_rows;
+END $$;
+
+CREATE FUNCTION entrepot.refuse_condition(p_message text, p_hint text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = p_message,
+        DETAIL = jsonb_strip_nulls(jsonb_build_object('hint', p_hint))::text;
+END $$;
+
+CREATE FUNCTION entrepot.slice_hash(p_spec jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN p_spec->>'slice' <> 'true' THEN encode(sha256(convert_to(p_spec->>'slice', 'UTF8')), 'hex') END $$;
+
+-- Whether the job's condition holds: an empty target, or one that nobody else wrote since a publish; with a slice,
+-- an empty slice or one that nobody else wrote. What cannot be proved does not hold. p_missing: there was no table.
+CREATE FUNCTION entrepot.check_condition(p_spec jsonb, p_tenant text, p_job text, p_missing boolean) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_wanted text := p_spec->>'only_if';
+    v_target text := p_spec->>'target';
+    v_slice text := p_spec->>'slice';
     v_named text := substring(v_wanted FROM '^unchanged:(.*)$');
     v_since record;
     v_ours xid[];
+    v_later bigint;
     v_before xid8;
-    v_rows bigint;
-    v_foreign bigint;
+    v_found record;
     v_expected bigint;
 BEGIN
     IF v_wanted = 'empty' THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s t WHERE %s LIMIT 1) AS one',
-            p_spec->>'target', p_spec->>'slice') INTO v_rows;
-        IF v_rows > 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s is not empty%s.', p_spec->>'target',
-                CASE WHEN p_spec->>'slice' = 'true' THEN '' ELSE ' in the slice' END);
+        IF p_missing THEN
+            RETURN;
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE %s) AS any', v_target, v_slice) INTO v_found;
+        IF v_found.any THEN
+            PERFORM entrepot.refuse_condition(format('%s is not empty%s.', v_target,
+                CASE WHEN v_slice = 'true' THEN '' ELSE ' in the slice' END));
         END IF;
         RETURN;
+    END IF;
+    IF p_missing THEN
+        PERFORM entrepot.refuse_condition(format('There is no table %s: there is nothing to compare.', v_target));
     END IF;
     SELECT r.* INTO v_since FROM entrepot.receipt r
     WHERE r.target_schema = p_spec->>'schema' AND r.target_table = p_spec->>'table' AND r.status = 'published'
         AND r.snapshot IS NOT NULL AND (v_named IS NULL OR (r.tenant = p_tenant AND r.job_id = v_named))
     ORDER BY r.published_at DESC LIMIT 1;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = CASE WHEN v_named IS NULL
-            THEN format('Nothing was published into %s yet: there is nothing to compare it with.', p_spec->>'target')
-            ELSE format('Job %s did not publish into %s.', v_named, p_spec->>'target') END;
+        PERFORM entrepot.refuse_condition(CASE WHEN v_named IS NULL
+            THEN format('Nothing was published into %s yet: there is nothing to compare it with.', v_target)
+            ELSE format('Job %s did not publish into %s.', v_named, v_target) END);
     END IF;
-    IF v_since.filenodes <> entrepot.filenodes((p_spec->>'target')::regclass) THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s was rewritten since job %s.',
-            p_spec->>'target', v_since.job_id);
+    IF v_since.filenodes <> entrepot.filenodes(v_target::regclass) THEN
+        PERFORM entrepot.refuse_condition(format('%s was rewritten since job %s.', v_target, v_since.job_id));
     END IF;
-    IF v_since.target_rows IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format(
-            'The rows of %s were not counted when job %s was published, so that deleted ones would not be missed.',
-            p_spec->>'target', v_since.job_id), DETAIL = '{"hint": "Publish a plan instead: it is exact."}';
+    IF v_since.target_rows IS NULL AND v_slice = 'true' THEN
+        PERFORM entrepot.refuse_condition(format('The rows of %s were not counted when job %s was published, '
+            'so that deleted ones would not be missed.', v_target, v_since.job_id), 'Publish a plan instead: it is exact.');
     END IF;
     -- Settled before: older than every transaction that was still running then. Ours: of a publish or an undo since.
-    SELECT array_agg(r.write_xid) FILTER (WHERE r.write_xid IS NOT NULL), v_since.target_rows + coalesce(sum(
+    SELECT array_agg(r.write_xid) FILTER (WHERE r.write_xid IS NOT NULL), count(*) - 1, v_since.target_rows + coalesce(sum(
             CASE WHEN r.job_id = v_since.job_id AND r.tenant = v_since.tenant THEN 0
             WHEN r.receipt->>'mode' = 'undo' THEN coalesce((r.receipt#>>'{undo,reinserted}')::bigint, 0)
                 - coalesce((r.receipt#>>'{undo,removed}')::bigint, 0)
             ELSE (r.receipt->>'inserted')::bigint + CASE WHEN r.receipt->>'mode' = 'history'
                     THEN (r.receipt->>'updated')::bigint ELSE 0 END
                 - coalesce((r.receipt->>'removed')::bigint, 0) - coalesce((r.receipt->>'deleted')::bigint, 0) END), 0)
-    INTO v_ours, v_expected
+    INTO v_ours, v_later, v_expected
     FROM entrepot.receipt r
     WHERE r.target_schema = p_spec->>'schema' AND r.target_table = p_spec->>'table' AND r.status = 'published'
         AND r.published_at >= v_since.published_at;
     v_before := coalesce((SELECT x FROM pg_snapshot_xip(v_since.snapshot) x ORDER BY x LIMIT 1),
         pg_snapshot_xmax(v_since.snapshot));
-    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE (%s) AND t.xmin <> ALL ($1) '
-        'AND age(t.xmin) <= age($2)) FROM %s t', p_spec->>'slice', p_spec->>'target')
-        INTO v_rows, v_foreign USING v_ours, v_before::xid;
-    IF v_foreign > 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s rows of %s were written by others since job %s.',
-            v_foreign, p_spec->>'target', v_since.job_id);
+    EXECUTE format('SELECT count(*) AS rows, count(*) FILTER (WHERE inside) AS inside, '
+        'count(*) FILTER (WHERE theirs) AS theirs, count(*) FILTER (WHERE inside AND theirs) AS written '
+        'FROM (SELECT %s AS inside, t.xmin <> ALL ($1) AND age(t.xmin) <= age($2) AS theirs FROM %s t) AS x',
+        v_slice, v_target) INTO v_found USING v_ours, v_before::xid;
+    IF v_found.written > 0 THEN
+        PERFORM entrepot.refuse_condition(format('%s rows of %s%s were written by others since job %s.', v_found.written,
+            v_target, CASE WHEN v_slice = 'true' THEN '' ELSE ' in the slice' END, v_since.job_id));
     END IF;
-    IF v_rows <> v_expected THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN006', MESSAGE = format('%s has %s rows, and %s after job %s and those since.',
-            p_spec->>'target', v_rows, v_expected, v_since.job_id);
+    IF v_found.theirs = 0 AND v_found.rows = v_expected THEN
+        RETURN;  -- the whole table is unchanged, and so is each slice
+    ELSIF v_slice = 'true' THEN
+        PERFORM entrepot.refuse_condition(format('%s has %s rows, and %s after job %s and those since.',
+            v_target, v_found.rows, v_expected, v_since.job_id));
+    ELSIF v_later > 0 OR v_since.slice_rows IS NULL OR v_since.slice_hash <> entrepot.slice_hash(p_spec) THEN
+        PERFORM entrepot.refuse_condition(format('Others changed rows of %s since job %s, and how many the slice should '
+            'have is not known: whether any of them left it cannot be told.', v_target, v_since.job_id),
+            'It can when the last job had the same slice. Or publish a plan: it is exact.');
+    ELSIF v_found.inside <> v_since.slice_rows THEN
+        PERFORM entrepot.refuse_condition(format('%s has %s rows in the slice, and %s after job %s.',
+            v_target, v_found.inside, v_since.slice_rows, v_since.job_id));
     END IF;
 END $$;
 
--- A copy of the table as it is, proved by count and an order-free hash.
+-- A copy of the table as it is, proved by count and an order-free hash. Of a job with a slice, of the rows that lie in
+-- it or are to change.
 CREATE FUNCTION entrepot.back_up(p_spec jsonb) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_sum text := 'SELECT count(*), coalesce(sum(hashtextextended(ROW(t.*)::text, 0)), 0) FROM %s t';
+    v_those text := '';
     v_here record;
     v_there record;
 BEGIN
     IF p_spec->>'writers' = 'interleave' THEN
         EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', p_spec->>'target');
     END IF;
-    EXECUTE format('CREATE TABLE %s AS SELECT t.* FROM %s t', p_spec->>'backup', p_spec->>'target');
-    EXECUTE format(v_sum, p_spec->>'target') INTO v_here;
+    IF p_spec->>'slice' <> 'true' THEN
+        v_those := format(' WHERE %s OR EXISTS (SELECT FROM %s w WHERE w.old = t.ctid AND w.part = t.tableoid '
+            'AND w.action NOT IN (''o'', ''m''))', p_spec->>'slice', p_spec->>'work');
+    END IF;
+    EXECUTE format('CREATE TABLE %s AS SELECT t.* FROM %s t%s', p_spec->>'backup', p_spec->>'target', v_those);
+    EXECUTE format(v_sum, p_spec->>'target') || v_those INTO v_here;
     EXECUTE format(v_sum, p_spec->>'backup') INTO v_there;
     IF v_here IS DISTINCT FROM v_there THEN
         RAISE EXCEPTION USING ERRCODE = 'EN001', MESSAGE = format('The backup of %s is not its copy.', p_spec->>'target');
     END IF;
 END $$;
 
--- Whether a job keeps a copy first: it removes rows, or touches a large share of the table. The table is only
--- counted when the rows that are known to be there cannot settle it.
+-- Whether a job keeps a copy first: its mode removes what the file lacks and there is such a row, or it touches a
+-- large share of the table. The table is only counted when the rows that are known to be there cannot settle it.
 CREATE FUNCTION entrepot.needs_backup(p_spec jsonb, p_counts jsonb, p_staged bigint) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_gone bigint := coalesce((p_counts->>'r')::bigint, 0) + coalesce((p_counts->>'d')::bigint, 0);
-    v_touched bigint := v_gone + coalesce((p_counts->>'u')::bigint, 0) + coalesce((p_counts->>'c')::bigint, 0)
-        + coalesce((p_counts->>'h')::bigint, 0);
+    v_touched bigint := (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(p_counts)
+        WHERE key IN ('u', 'd', 'r', 'c', 'h'));
+    v_share numeric := (p_spec->>'backup_percent')::numeric;
     v_known bigint;
 BEGIN
-    IF v_touched = 0 OR v_gone > 0 THEN
-        RETURN v_gone > 0;
+    IF p_counts ? 'r' OR v_touched = 0 OR v_share >= 100 THEN
+        RETURN p_counts ? 'r';
     END IF;
     v_known := CASE WHEN p_spec->>'mode' = 'upsert' THEN p_staged - coalesce((p_counts->>'i')::bigint, 0) ELSE 0 END;
-    IF v_touched * 100 <= (p_spec->>'backup_percent')::numeric * v_known THEN
+    IF v_touched * 100 <= v_share * v_known THEN
         RETURN false;
     END IF;
     EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_known;
-    RETURN v_touched * 100 > (p_spec->>'backup_percent')::numeric * v_known;
+    RETURN v_touched * 100 > v_share * v_known;
 END $$;
 
 -- Keeps the old values of what will change, writes, and counts what the server says it wrote.
@@ -400,10 +517,10 @@ BEGIN
     RETURN v_done;
 END $$;
 
--- Whether the table took what it was to take, by what the server said and by what is in it now. How many rows it
--- has, where that cost nothing or is asked for.
-CREATE FUNCTION entrepot.prove_written(p_spec jsonb, p_xid xid, p_created boolean, p_counts jsonb, p_done jsonb)
-RETURNS bigint
+-- Whether the table took what it was to take and kept the rest, by what the server said and by what is in it now.
+-- How many rows it has, where that cost nothing or is asked for. p_before: how many it had, where that was counted.
+CREATE FUNCTION entrepot.prove_written(p_spec jsonb, p_xid xid, p_created boolean, p_counts jsonb, p_done jsonb,
+    p_before bigint) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -453,9 +570,14 @@ BEGIN
     IF p_spec->>'writers' = 'interleave' THEN
         RETURN NULL;
     END IF;
-    IF v_rows IS NULL AND (p_spec->>'only_if' <> ''
+    IF v_rows IS NULL AND (p_spec->>'only_if' <> '' OR p_before IS NOT NULL
         OR entrepot.total_size((p_spec->>'target')::regclass) < 268435456) THEN
         EXECUTE format('SELECT count(*) FROM %s', p_spec->>'target') INTO v_rows;
+    END IF;
+    -- A trigger may add rows. None may go but those of the job.
+    IF v_rows < p_before + v_insert + v_follow - v_gone THEN
+        RAISE EXCEPTION USING ERRCODE = 'EN001', MESSAGE = format('%s rows are in the table, and %s should be: '
+            'a trigger or a cascade took rows that the job keeps.', v_rows, p_before + v_insert + v_follow - v_gone);
     END IF;
     RETURN v_rows;
 END $$;
@@ -477,8 +599,11 @@ DECLARE
     v_tally jsonb;
     v_done jsonb;
     v_whole boolean;
+    v_children jsonb := '{}';
     v_backup boolean := false;
     v_rows bigint;
+    v_before bigint;
+    v_inside bigint;
     v_held text;
     v_snapshot pg_snapshot;
     v_statement text;
@@ -503,8 +628,8 @@ BEGIN
     v_snapshot := pg_current_snapshot();
     PERFORM set_config('entrepot.now', clock_timestamp()::text, true);
     v_staged := entrepot.recount_staging(s);
-    IF s->>'only_if' <> '' AND NOT v_target.o_created THEN
-        PERFORM entrepot.check_condition(s, p_tenant, p_job);
+    IF s->>'only_if' <> '' THEN
+        PERFORM entrepot.check_condition(s, p_tenant, p_job, v_target.o_created);
     END IF;
     v_whole := s->>'whole' = 'always' OR (s->>'whole' = 'empty' AND v_target.o_empty);
     IF v_whole THEN
@@ -518,7 +643,7 @@ BEGIN
     IF s->>'plan_hash' <> '' THEN
         PERFORM entrepot.compare_plan(s, v_whole);
     ELSIF v_counts ?| ARRAY['r', 'd', 'c'] THEN
-        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_rows;
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'share') INTO v_rows;
         v_held := entrepot.held_because(s, v_tally, v_staged.o_quarantined, v_rows);
         IF v_held IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'EN005', MESSAGE = v_held,
@@ -526,7 +651,8 @@ BEGIN
         END IF;
     END IF;
     IF v_counts ?| ARRAY['r', 'd'] THEN
-        PERFORM entrepot.foreign_children(s);
+        v_children := entrepot.foreign_children(s, true);
+        v_before := entrepot.rows_before(s, CASE WHEN s->>'share' = 'true' THEN v_rows END);
     END IF;
     v_backup := entrepot.needs_backup(s, v_counts, v_staged.o_staged);
     IF v_backup THEN
@@ -541,7 +667,10 @@ BEGIN
     END IF;
     -- Deferred constraints speak now, while their answer can still be told.
     SET CONSTRAINTS ALL IMMEDIATE;
-    v_rows := entrepot.prove_written(s, v_xid, v_target.o_created, v_counts, v_done);
+    v_rows := entrepot.prove_written(s, v_xid, v_target.o_created, v_counts, v_done, v_before);
+    IF s->>'slice' <> 'true' AND v_rows IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_inside;
+    END IF;
 
     v_now := clock_timestamp();
     v_sum := (v_tally->>'inserted')::bigint + (v_tally->>'updated')::bigint + (v_tally->>'unchanged')::bigint
@@ -554,7 +683,7 @@ BEGIN
     v_receipt := v_tally || jsonb_build_object(
         'status', 'published', 'mode', s->>'mode', 'target', (s->>'schema') || '.' || (s->>'table'),
         'read', v_staged.o_read, 'collapsed', v_staged.o_collapsed, 'duplicate', v_staged.o_duplicate,
-        'quarantined', v_staged.o_quarantined, 'accepted', 0, 'plan_hash', s->>'plan_hash',
+        'quarantined', v_staged.o_quarantined, 'accepted', 0, 'plan_hash', s->>'plan_hash', 'children', v_children,
         'backup', CASE WHEN v_backup THEN 'entrepot.' || (s->>'backup_name') ELSE '' END,
         'finished_at', to_char(v_now AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'seconds', CASE WHEN coalesce(d->>'started_at', '') = '' THEN 0
@@ -566,7 +695,7 @@ BEGIN
         filenodes = entrepot.filenodes((s->>'target')::regclass),
         row_columns = entrepot.row_columns((s->>'target')::regclass),
         key_columns = s->'key_columns', mapped_columns = s->'mapped_columns', staging_table = s->>'staging_table',
-        target_rows = v_rows, snapshot = v_snapshot
+        target_rows = v_rows, slice_hash = entrepot.slice_hash(s), slice_rows = v_inside, snapshot = v_snapshot
     WHERE r.tenant = p_tenant AND r.job_id = p_job;
     INSERT INTO entrepot.audit (tenant, actor, action, job_id, detail)
     VALUES (p_tenant, coalesce(d->>'actor', ''), 'publish', p_job, v_receipt);

@@ -477,39 +477,20 @@ BEGIN
     END LOOP;
 END $$;
 
--- Rows of other tables that deletes would take along or blank, by foreign key.
-CREATE FUNCTION entrepot.undo_children(p_target text) RETURNS jsonb
-LANGUAGE plpgsql
+-- Rows of other tables that the undone jobs' deletes took along or blanked, by their receipts: they do not come back.
+CREATE FUNCTION entrepot.undo_lost(p_spec jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
 AS $$
-DECLARE
-    c record;
-    v_count bigint;
-    v_found jsonb := '{}';
-BEGIN
-    FOR c IN SELECT k.oid, k.conname, k.conrelid, k.confrelid,
-            (SELECT string_agg(format('c.%I = t.%I', a.attname, b.attname), ' AND ')
-             FROM unnest(k.conkey, k.confkey) x(mine, theirs)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.mine
-             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = x.theirs) AS join_on
-        FROM pg_catalog.pg_constraint k
-        WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') AND k.confrelid = p_target::regclass
-            -- A partition of the child has a copy of its constraint, and a partition of the target another.
-            AND k.conparentid = 0
-    LOOP
-        EXECUTE format('SELECT count(*) FROM %s c JOIN %s t ON %s JOIN pg_temp.entrepot_do d '
-            'ON d.action = ''remove'' AND d.tid = t.ctid AND d.part = t.tableoid%s',
-            c.conrelid::regclass, p_target, c.join_on,
-            CASE WHEN c.conrelid = c.confrelid THEN ' WHERE NOT EXISTS (SELECT FROM pg_temp.entrepot_do x '
-                'WHERE x.action = ''remove'' AND x.tid = c.ctid AND x.part = c.tableoid)' ELSE '' END) INTO v_count;
-        IF v_count > 0 THEN
-            v_found := v_found || jsonb_build_object(c.conname, v_count);
-        END IF;
-    END LOOP;
-    RETURN v_found;
-END $$;
+    SELECT coalesce(jsonb_object_agg(c.name, c.n), '{}')
+    FROM (SELECT x.key AS name, sum(x.value::bigint) AS n
+        FROM jsonb_array_elements_text(p_spec->'jobs') j(id)
+        JOIN entrepot.receipt r ON r.tenant = p_spec->>'tenant' AND r.job_id = j.id
+        CROSS JOIN LATERAL jsonb_each_text(coalesce(r.receipt->'children', '{}')) x
+        GROUP BY x.key) c
+$$;
 
 -- What is to be done, row by row (pg_temp.entrepot_do), what is kept (pg_temp.entrepot_kept), and how many.
-CREATE FUNCTION entrepot.undo_classify(p_spec jsonb, OUT o_list jsonb, OUT o_counts jsonb)
+CREATE FUNCTION entrepot.undo_classify(p_spec jsonb, p_lock boolean, OUT o_list jsonb, OUT o_counts jsonb)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -563,14 +544,10 @@ BEGIN
     ANALYZE pg_temp.entrepot_do;
     SELECT count(*) + v_unlisted INTO v_kept FROM pg_temp.entrepot_kept;
     o_counts := jsonb_build_object('removed', v_removed, 'restored', v_restored, 'reinserted', v_reinserted,
-        'kept', v_kept, 'children', CASE WHEN v_removed > 0 THEN entrepot.undo_children(l.o_target) ELSE '{}' END);
-    IF o_counts->'children' <> '{}' AND NOT coalesce((p_spec->>'allow_cascade')::boolean, false) THEN
-        RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = (SELECT format(
-            'Taking back rows of %s would take along or blank %s rows of another table by foreign key %I.',
-            l.o_target, c.value, c.key) FROM jsonb_each_text(o_counts->'children') c LIMIT 1),
-            DETAIL = jsonb_build_object('children', o_counts->'children',
-                'hint', 'Delete those rows first, or allow it in the contract (allow_cascade).')::text;
-    END IF;
+        'kept', v_kept, 'lost', entrepot.undo_lost(p_spec), 'children', CASE WHEN v_removed = 0 THEN '{}' ELSE
+            entrepot.allowed_children(entrepot.cascades(l.o_target,
+                'SELECT part, tid FROM pg_temp.entrepot_do WHERE action = ''remove''', p_lock),
+                coalesce((p_spec->>'allow_cascade')::boolean, false)) END);
 END $$;
 
 -- Every planned action with its key and a fingerprint of the row that it finds.
@@ -607,7 +584,7 @@ DECLARE
     v_rows bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(entrepot.job_lock(p_spec->>'tenant', p_spec->>'job_id'));
-    v_class := entrepot.undo_classify(p_spec);
+    v_class := entrepot.undo_classify(p_spec, false);
     EXECUTE 'DROP TABLE IF EXISTS ' || (p_spec->>'plan');
     EXECUTE format('CREATE UNLOGGED TABLE %s AS SELECT row_number() OVER (ORDER BY p.kind, p.src, p.part, p.tid, p.place) AS n, '
         'p.action, p.part, p.tid, p.seen, p.src, p.place, p.key, p.fingerprint, p.reason, p.by '
@@ -777,7 +754,7 @@ BEGIN
     END IF;
     PERFORM FROM entrepot.receipt r JOIN jsonb_array_elements_text(s->'jobs') j(id) ON r.tenant = p_tenant AND r.job_id = j.id
         ORDER BY r.job_id FOR UPDATE OF r;
-    v_class := entrepot.undo_classify(s);
+    v_class := entrepot.undo_classify(s, true);
     IF coalesce(s->>'plan_hash', '') <> '' THEN
         PERFORM entrepot.undo_compare(s, v_class.o_list);
     END IF;
@@ -789,7 +766,7 @@ BEGIN
     v_counts := jsonb_build_object(
         'status', 'published', 'mode', 'undo', 'target', f.target_schema || '.' || f.target_table,
         'contract', f.contract, 'contract_version', f.contract_version, 'parent', s->'jobs'->>0, 'accepted', 0,
-        'plan_hash', coalesce(s->>'plan_hash', ''),
+        'plan_hash', coalesce(s->>'plan_hash', ''), 'children', v_class.o_counts->'children',
         'finished_at', to_char(v_now AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'seconds', CASE WHEN coalesce(d->>'started_at', '') = '' THEN 0
             ELSE round(extract(epoch FROM v_now - (d->>'started_at')::timestamptz)::numeric, 3) END,
@@ -844,9 +821,10 @@ BEGIN
     END;
 END $$;
 
--- Drops what is kept for undo of jobs that were published before a time; of how many.
+-- Drops what is kept for the undo of a job; false when it is in use. A table that somebody reads is not waited for.
 CREATE FUNCTION entrepot.expire_journal(p_tenant text, p_job text) RETURNS boolean
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
     r entrepot.receipt;

@@ -83,8 +83,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'EN002', MESSAGE = format('The target table %s is gone.', s->>'target');
     END IF;
     v_staged := entrepot.recount_staging(s);
-    IF s->>'only_if' <> '' AND v_exists THEN
-        PERFORM entrepot.check_condition(s, p_tenant, p_job);
+    IF s->>'only_if' <> '' THEN
+        PERFORM entrepot.check_condition(s, p_tenant, p_job, NOT v_exists);
     END IF;
     v_whole := s->>'whole' = 'always' OR (s->>'whole' = 'empty' AND v_empty);
     IF v_whole THEN
@@ -99,10 +99,10 @@ BEGIN
         v_tally := entrepot.tally(s, v_staged.o_staged, v_counts, v_class.o_matched);
     END IF;
     IF v_exists THEN
-        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'slice') INTO v_rows;
+        EXECUTE format('SELECT count(*) FROM %s t WHERE %s', s->>'target', s->>'share') INTO v_rows;
     END IF;
     IF v_counts ?| ARRAY['r', 'd'] THEN
-        v_children := entrepot.foreign_children(s);
+        v_children := entrepot.foreign_children(s, false);
     END IF;
     EXECUTE format('DROP TABLE IF EXISTS %s', s->>'plan');
     PERFORM entrepot.make_plan_rows(s, s->>'make_plan',
