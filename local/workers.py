@@ -268,11 +268,13 @@ class WorkerPool:
         except (EOFError, OSError):
             over, worker.killed = worker.over_memory, True
             if over:
-                return _failed(
-                    "Runtime.OutOfMemory", f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
-                )
+                return _out_of_memory(request_id)
             return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: {self._ending(worker.pid)}")
         worker.peak = max(worker.peak, int(head["peak"]))
+        if worker.limit and worker.peak > worker.limit:
+            # It was over between two looks at it, where Lambda would have ended it at once.
+            worker.kill()
+            return _out_of_memory(request_id)
         if not head["error"]:
             return Outcome(body)
         return Outcome(body, error=True, kind=str(json.loads(body).get("errorType")))
@@ -305,6 +307,10 @@ class WorkerPool:
             function.idle = [worker for worker in function.idle if worker not in old]
         for worker in old:
             worker.close()
+
+
+def _out_of_memory(request_id: str) -> Outcome:
+    return _failed("Runtime.OutOfMemory", f"RequestId: {request_id} Error: Runtime exited with error: signal: killed")
 
 
 def _failed(kind: str, message: str) -> Outcome:

@@ -125,7 +125,7 @@ def test_a_worker_stays_warm_until_its_configuration_changes(rig: Rig):
     ("event", "kind", "message"),
     [
         ({"do": "sleep", "seconds": 9}, "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
-        ({"do": "hog", "bytes": 300 << 20}, "Runtime.OutOfMemory", "signal: killed"),
+        ({"do": "hog", "bytes": 210 << 20}, "Runtime.OutOfMemory", "signal: killed"),
         ({"do": "exit"}, "Runtime.ExitError", "exit status 3"),
         ({"do": "kill"}, "Runtime.ExitError", "SIGSEGV"),
         ({"do": "raise"}, "RetriableError", "row 7"),
