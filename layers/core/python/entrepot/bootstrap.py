@@ -1,7 +1,8 @@
 """Joins ports to adapters: the only place that knows which world a process is in.
 
 Everything is made on first use and kept for the life of the process, so that a warm function keeps
-its connections and a cold one makes only what it needs.
+its clients and a cold one makes only what it needs. A connection to the database that counts is closed at
+the end of every invocation.
 """
 
 from __future__ import annotations
