@@ -164,6 +164,8 @@ class Database(_Group):
     """Key that the secret is encrypted with, when it is a customer's own."""
     sslmode: Literal["verify-full", "verify-ca", "require"] = "verify-full"
     """How the server's certificate is verified. Anything but verify-full trusts more than it should."""
+    connections: int = Field(default=20, ge=2, le=500)
+    """Connections that all functions together hold at most. A step that gets none waits, by its job's priority."""
     ca_file: Path | None = None
     """PEM file of the server's certificate authority, shipped as a layer; unset trusts the system's."""
 

@@ -8,7 +8,10 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from rest.app import make
+from rest.services import rest
 from rest.telemetry import logger, metrics, traced
+
+from entrepot.adapters import invocation
 
 app = make()
 
@@ -26,7 +29,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request."""
     started = time.perf_counter()
     logger.append_keys(request_id=(event.get("requestContext") or {}).get("requestId"))
-    answer = app.resolve(event, context)
+    invocation.begin("api", None, context)
+    try:
+        answer = app.resolve(event, context)
+    finally:
+        rest()
     answer.setdefault("multiValueHeaders", {}).update({k: [v] for k, v in HEADERS.items()})
     status, seconds = answer["statusCode"], time.perf_counter() - started
     metrics.add_metric(name="ApiRequests", unit=MetricUnit.Count, value=1)

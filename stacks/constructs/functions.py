@@ -189,6 +189,7 @@ class _Environment:
             "DATABASE_SECRET_ID": settings.database.secret,
             "DATABASE_SSLMODE": settings.database.sslmode,
             "DATABASE_CA": _CERTIFICATE if settings.database.ca_file else "system",
+            "DATABASE_CONNECTIONS": str(settings.database.connections),
             "STAGING_UNLOGGED": str(settings.staging_unlogged).lower(),
         }
         self.schedules = {

@@ -8,14 +8,13 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-# Faults that pass. The construct library's own list knows neither too many requests nor timeouts nor a
-# worker that was killed for its memory.
+# Faults that pass. The construct library's own list knows neither timeouts nor a worker that was killed for
+# its memory.
 TRANSIENT_ERRORS = (
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
-    "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
     "Runtime.ExitError",
@@ -23,6 +22,13 @@ TRANSIENT_ERRORS = (
     "States.Timeout",
     "RetriableError",
 )
+
+# No fault at all: others have the database's connections, or the function's reserved executions.
+QUEUED_ERRORS = ("BusyError", "Lambda.TooManyRequestsException")
+
+_QUEUED_ATTEMPTS = 4000
+"""For days, of which a leg has its own limit. An execution's history has room for 25,000 events, and an attempt
+makes up to five."""
 
 # `States.ALL` does not match this one, which ends an execution unless it is caught by its name.
 _NOT_IN_ALL = "States.DataLimitExceeded"
@@ -63,6 +69,14 @@ def step(
         result_path=result_path,
     )
     retry(task, *TRANSIENT_ERRORS)
+    task.add_retry(
+        errors=list(QUEUED_ERRORS),
+        interval=cdk.Duration.seconds(1),
+        backoff_rate=1.5,
+        max_attempts=_QUEUED_ATTEMPTS,
+        max_delay=cdk.Duration.seconds(10),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
     return task
 
 

@@ -30,6 +30,7 @@ from tests.infrastructure.assemblies import FULL, OIDC, PLAIN, any_settings
         ({"retention": {"work": 5}, "await_days": 7}, ["retention.work", "5 days", "await_days", "7"]),
         ({"retention": {"dead_letters": 15}}, ["retention.dead_letters", "15", "14"]),
         ({"database": {"sslmode": "disable"}}, ["database.sslmode", "'disable'", "verify-full"]),
+        ({"database": {"connections": 1}}, ["database.connections", "1 is not allowed", "2"]),
         ({"database": {"secret": "no spaces please"}}, ["database.secret", "'no spaces please'"]),
         ({"database": {"ca_file": "/nowhere/ca.pem"}}, ["database.ca_file", "/nowhere/ca.pem", "not a file"]),
         ({"vpc": {"id": "vpc-1", "subnet_ids": [], "security_group_ids": ["x"]}}, ["vpc.id", "vpc.subnet_ids", "sg-"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.constructs.steps import TRANSIENT_ERRORS
+from stacks.constructs.steps import QUEUED_ERRORS, TRANSIENT_ERRORS
 from tests.infrastructure.assemblies import Assembly
 
 States = dict[str, Any]
@@ -185,7 +185,7 @@ def test_maps_read_the_job_s_chunks_and_hand_on_what_came_in(machine: dict[str, 
 
 def test_every_task_is_limited_in_time_and_tried_again(machine: dict[str, Any], either: Assembly) -> None:
     for name, task in tasks(machine).items():
-        [again] = task["Retry"]
+        again, *queued = task["Retry"]
         assert again["JitterStrategy"] == "FULL"
         assert again["BackoffRate"] == 2
         assert again["MaxAttempts"] >= 5
@@ -193,15 +193,27 @@ def test_every_task_is_limited_in_time_and_tried_again(machine: dict[str, Any], 
             assert "DynamoDB.ThrottlingException" in again["ErrorEquals"]
             continue
         assert set(again["ErrorEquals"]) == set(TRANSIENT_ERRORS), name
+        assert [set(retrier["ErrorEquals"]) for retrier in queued] == [set(QUEUED_ERRORS)], name
         limits = {made.logical_id: made.properties["Timeout"] for _, made in either.functions()}
         assert task["TimeoutSeconds"] > limits[_called(task, either)], name
 
 
 def test_every_transient_error_of_lambda_is_among_those_tried_again() -> None:
-    assert {"Lambda.TooManyRequestsException", "States.Timeout", "Sandbox.Timedout", "RetriableError"} <= set(
-        TRANSIENT_ERRORS
-    )
-    assert "FatalError" not in TRANSIENT_ERRORS
+    assert {"States.Timeout", "Sandbox.Timedout", "RetriableError"} <= set(TRANSIENT_ERRORS)
+    assert {"Lambda.TooManyRequestsException", "BusyError"} == set(QUEUED_ERRORS)
+    assert "FatalError" not in {*TRANSIENT_ERRORS, *QUEUED_ERRORS}
+
+
+@pytest.mark.capability("LOD8")
+def test_a_step_that_waits_its_turn_never_runs_out_of_attempts(machine: dict[str, Any]) -> None:
+    """Its own attempts: none of those that are meant for faults. Five events each fit a history of 25,000."""
+    for name, task in tasks(machine).items():
+        if "dynamodb" in task["Resource"]:
+            continue
+        queued = task["Retry"][1]
+        assert 1000 <= queued["MaxAttempts"] <= 5000, name
+        assert queued["MaxDelaySeconds"] <= 10
+        assert queued["JitterStrategy"] == "FULL"
 
 
 def test_steps_are_their_functions(machine: dict[str, Any], either: Assembly) -> None:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         def scheduler(self) -> Scheduler:
             """What fires the schedules."""
 
+        def rest(self) -> None:
+            """Gives back what only a running invocation may hold."""
+
 
 class Services:
     """The library, joined for the API.
@@ -154,6 +157,12 @@ def services() -> Services:
         env = load(Env)
         _services.append(Services(env, world(env, "api")))
     return _services[0]
+
+
+def rest() -> None:
+    """At the end of a request: gives back what only a running invocation may hold."""
+    for service in _services:
+        service.world.rest()
 
 
 def use(replacement: Services | None) -> None:

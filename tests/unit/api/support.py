@@ -83,6 +83,9 @@ class FakeApiWorld:
             inbox_bucket="inbox-bucket", work_bucket="work-bucket", outbox_bucket="outbox-bucket"
         )
 
+    def rest(self) -> None:
+        """Holds nothing."""
+
 
 class Issuer:
     """An OIDC issuer with one RSA and one EC key."""

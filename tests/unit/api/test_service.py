@@ -78,7 +78,7 @@ def test_a_peer_that_hangs_does_not_hold_the_answer(api: Api, monkeypatch: pytes
 EXPECTED = {
     "UsageError": 400, "ContractError": 400, "NotFoundError": 404, "ConflictError": 409, "ForbiddenError": 403,
     "UnauthenticatedError": 401, "TooLargeError": 413, "SourceError": 422, "TargetError": 409, "ConfigurationError": 500,
-    "IntegrityError": 500, "FatalError": 500, "RetriableError": 503, "ThrottledError": 503, "UnavailableError": 503,
+    "IntegrityError": 500, "FatalError": 500, "RetriableError": 503, "BusyError": 503, "ThrottledError": 503, "UnavailableError": 503,
     "OutOfTimeError": 503, "EntrepotError": 500, "PlanStaleError": 409, "HeldError": 409, "ConditionError": 409,
     "UndoError": 409,
 }  # fmt: skip

@@ -1,7 +1,8 @@
 """Joins ports to adapters: the only place that knows which world a process is in.
 
 Everything is made on first use and kept for the life of the process, so that a warm function keeps
-its connections and a cold one makes only what it needs.
+its clients and a cold one makes only what it needs. A connection to the database that counts is closed at
+the end of every invocation.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from entrepot.workflow.world import StepSettings
 
 if TYPE_CHECKING:
     from entrepot.adapters.dynamodb import DynamoConfig, DynamoJobs
+    from entrepot.adapters.dynamodb.slots import DynamoSlots
     from entrepot.adapters.eventbus import EventBridgeBus
     from entrepot.adapters.metering import ProcessMeter
     from entrepot.adapters.postgres import PostgresTarget
@@ -148,6 +150,31 @@ class AwsWorld:
             sslmode=self._get("DATABASE_SSLMODE", "verify-full"),
             ca=self._get("DATABASE_CA", "system"),
             application_name=f"entrepot-{self._env.STAGE}-{self._step}",
+            slots=self._slots,
+        )
+
+    def rest(self) -> None:
+        """At the end of an invocation: no connection that counts stays open."""
+        # Looked up where it is kept: asking for it would make it.
+        if (target := self.__dict__.get("target")) is not None:
+            target.rest()
+
+    @cached_property
+    def _slots(self) -> DynamoSlots | None:
+        """The connections that the deployment may hold; None without a limit."""
+        connections = self._get("DATABASE_CONNECTIONS", 0)
+        if not connections:
+            return None
+        from entrepot.adapters import invocation
+        from entrepot.adapters.dynamodb import slots
+
+        return slots.DynamoSlots(
+            self._env.TABLE_NAME,  # type: ignore[attr-defined]
+            connections,
+            invocation=invocation.current,
+            find=self.jobs.get,
+            # Behind the API waits a person, who can ask again.
+            patience=slots.API_PATIENCE_SECONDS if self._step == "api" else slots.PATIENCE_SECONDS,
         )
 
     @property

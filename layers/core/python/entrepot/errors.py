@@ -18,6 +18,7 @@ EntrepotError
 │   ├── ConfigurationError the deployment is set up wrongly (exit code 3, HTTP 500)
 │   └── IntegrityError    our own books do not balance: nothing is published
 └── RetriableError        a passing fault: Step Functions retries it by this name
+    ├── BusyError         all connections that may be open are in use; retried for hours, by this name
     ├── ThrottledError    a service asked us to slow down
     ├── UnavailableError  a service cannot be reached
     └── OutOfTimeError    the deadline came before the work was done; go on from the checkpoint
@@ -160,6 +161,12 @@ class ThrottledError(RetriableError):
     """A service asked us to slow down."""
 
     code = "throttled"
+
+
+class BusyError(RetriableError):
+    """All connections to the database that a deployment may hold are in use; waiting helps."""
+
+    code = "busy"
 
 
 class UnavailableError(RetriableError):

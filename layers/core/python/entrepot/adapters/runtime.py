@@ -1,22 +1,24 @@
-"""What every step function shares: structured logs, tracing, metrics, and two names for errors.
+"""What every step function shares: structured logs, tracing, metrics, and three names for errors.
 
-Step Functions retries by an error's exact class name. So a handler lets exactly two out:
-``RetriableError`` and ``FatalError``; whatever else happens inside becomes one of them here. Neither
-message nor log ever holds a row's value: a database's DETAIL, for one, would.
+Step Functions retries by an error's exact class name. So a handler lets exactly three out:
+``RetriableError``, ``BusyError``, which is retried for as long as it takes, and ``FatalError``; whatever
+else happens inside becomes one of them here. Neither message nor log ever holds a row's value: a
+database's DETAIL, for one, would.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
+from entrepot.adapters import invocation
 from entrepot.adapters.metering import METER
 from entrepot.cost.transitions import entered, entered_by
-from entrepot.errors import EntrepotError, FatalError, RetriableError
+from entrepot.errors import BusyError, EntrepotError, FatalError, RetriableError
 from entrepot.model.environment import Part, load
 from entrepot.model.usage import Usage
 
@@ -25,8 +27,16 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=BaseModel)
 
+
+class Resting(Protocol):
+    """A step's world."""
+
+    def rest(self) -> None:
+        """Gives back what only a running invocation may hold."""
+
+
 V = TypeVar("V", bound=Part)
-W = TypeVar("W")
+W = TypeVar("W", bound=Resting)
 
 _REST = "usage"
 """Beside a step's answer: what it used and had no write to put it in."""
@@ -53,8 +63,13 @@ def step(
         def handler(raw: Any, context: LambdaContext) -> Any:
             log.append_keys(request_id=getattr(context, "aws_request_id", ""), **_ids(raw))
             try:
+                invocation.begin(name, raw, context)
                 parsed = event.model_validate(_metered(name, raw))
-                answer = body(make(load(env), name), parsed, context)
+                world = make(load(env), name)
+                try:
+                    answer = body(world, parsed, context)
+                finally:
+                    world.rest()
                 return _with_rest(name, answer) if isinstance(answer, BaseModel) else answer
             except EntrepotError as error:
                 log.warning(error.message, extra={"code": error.code, "hint": error.hint})
@@ -63,7 +78,7 @@ def step(
                 faults = "; ".join(f"{e['loc']}: {e['type']}" for e in error.errors(include_input=False))
                 log.warning("the step's input or stored state cannot be read", extra={"faults": faults[:1000]})
                 raise FatalError(f"{name}: the input or a stored model cannot be read: {faults[:500]}.") from None
-            except Exception as error:  # noqa: BLE001 - one of the two names must leave, whatever happened
+            except Exception as error:  # noqa: BLE001 - one of the three names must leave, whatever happened
                 # The text of a foreign error may quote a row: only its kind and place are told.
                 log.warning("unexpected error", extra={"kind": type(error).__name__, "place": _place(error)})
                 raise FatalError(f"{name}: unexpected {type(error).__name__} at {_place(error)}.") from None
@@ -102,7 +117,7 @@ def _ids(raw: Any) -> dict[str, Any]:
 
 def _named(error: EntrepotError) -> EntrepotError:
     """The error under the name that Step Functions knows."""
-    base = RetriableError if isinstance(error, RetriableError) else FatalError
+    base = next((kind for kind in (BusyError, RetriableError) if isinstance(error, kind)), FatalError)
     return base(error.message, hint=error.hint, code=error.code)
 
 

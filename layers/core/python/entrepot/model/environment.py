@@ -70,6 +70,8 @@ class DatabasePart(Part):
     DATABASE_SECRET_ID: str = Field(min_length=1)
     DATABASE_SSLMODE: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "verify-full"
     DATABASE_CA: str = "system"
+    DATABASE_CONNECTIONS: int = Field(default=0, ge=0)
+    """Connections that all functions together may hold; 0 is no limit."""
     STAGING_UNLOGGED: bool = True
 
 

@@ -19,6 +19,8 @@ from entrepot.model.receipt import Receipt
 
 Session = Connection[Any]
 
+LEFT_SECONDS = 30
+"""How long a connection stays whose call has ended and whose answer nobody reads: its function is frozen or gone."""
 POLL_SECONDS = 0.05
 _LONGEST_POLL = 1.0
 _WHAT = {"publish": "publishing", "undo": "undoing"}
@@ -46,12 +48,16 @@ class ServerCalls:
             seconds: Longest wait.
         """
         until = time.monotonic() + seconds
-        if job not in self._running:
+        if job in self._running:
+            self._database.slots.extend(self._slot(job))
+        else:
             with self._database.use("looking for the receipt") as session:
                 done = receipts.receipt(session, *job)
                 if done is not None:
+                    self._database.slots.free(self._slot(job))
                     return done
                 if _is_running(session, job):
+                    self._database.slots.extend(self._slot(job))
                     # Another process began it; its receipt or its error will be found here.
                     return self._await_other(session, job, until)
                 self._raise_error(session, job)
@@ -59,20 +65,26 @@ class ServerCalls:
         return self._await_own(job, until)
 
     def _start(self, job: tuple[str, str], store: Callable[[Session], None]) -> None:
-        connection = self._database.take()
+        connection = self._database.take(self._slot(job))
         try:
             with database_errors(f"preparing {self._procedure}", connection):
                 store(connection)
                 # The transaction goes on when its client is gone: that is the point of it.
                 connection.execute("SET client_connection_check_interval = 0")
                 connection.execute("SET statement_timeout = 0")
+                connection.execute(f"SET idle_session_timeout = '{LEFT_SECONDS}s'")
                 call = f"CALL entrepot.{self._procedure}($1, $2)"
                 connection.pgconn.send_query_params(call.encode(), [part.encode() for part in job])
                 connection.pgconn.flush()
         except BaseException:
             connection.close()
+            self._database.slots.free(self._slot(job))
             raise
         self._running[job] = connection
+
+    def _slot(self, job: tuple[str, str]) -> str:
+        """The name of the running call's slot, which outlives the function that started it."""
+        return f"{self._procedure}-call/{job[1]}"
 
     def _await_own(self, job: tuple[str, str], until: float) -> Receipt | None:
         connection = self._running[job]
@@ -88,7 +100,7 @@ class ServerCalls:
         finally:
             if ended:
                 del self._running[job]
-                self._database.give_back(connection)
+                self._database.give_back(connection, self._slot(job))
         with self._database.use("reading the receipt") as session:
             done = receipts.receipt(session, *job)
             if done is None:
@@ -104,6 +116,7 @@ class ServerCalls:
             time.sleep(min(pause, left))
             pause = min(pause * 2, _LONGEST_POLL)
             if not _is_running(session, job):
+                self._database.slots.free(self._slot(job))
                 done = receipts.receipt(session, *job)
                 if done is None:
                     self._raise_error(session, job)

@@ -1,4 +1,4 @@
-"""How the database is reached, and one connection kept for the life of the process."""
+"""How the database is reached, and one connection kept: for the life of the process, or of an invocation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from psycopg.pq import PGconn, Ping, TransactionStatus
 
 from entrepot.adapters.postgres.errors import database_errors
 from entrepot.errors import ConfigurationError, ThrottledError
+from entrepot.ports.slots import NoSlots, Slots
 
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 0.5
 """A connection unused for longer is tried with an empty query before it is trusted."""
+REST_SECONDS = 1.0
+"""How long the end of an invocation waits for a thread that still uses the connection."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +174,15 @@ class Database:
     Args:
         connect: Settings, a connection string, a secret's document, or a callable that gives one of
             them; it is called at every connection, so that a rotated password is found.
+        slots: Of how many connections each needs one; no limit when None. With a limit, `rest` closes.
         more: Settings on top, e.g. ``sslmode``, ``ca``, ``application_name``.
     """
 
-    def __init__(self, connect: Connect, **more: Any) -> None:
+    def __init__(self, connect: Connect, *, slots: Slots | None = None, **more: Any) -> None:
         self._connect = connect
+        self.slots: Slots = slots or NoSlots()
+        self._limited = slots is not None
+        self._slot = ""
         self._more = {k: v for k, v in more.items() if v}
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._used = 0.0
@@ -190,8 +197,19 @@ class Database:
             return ConnectionSettings.from_dsn(given, **self._more)
         return ConnectionSettings.from_secret(given, **self._more)
 
-    def open(self) -> Connection[tuple[Any, ...]]:
-        """A new connection of its own, in autocommit, for the caller to close."""
+    def _open(self) -> Connection[tuple[Any, ...]]:
+        """A new connection in autocommit, once there is a slot for it."""
+        name = self.slots.own
+        self.slots.take(name)
+        try:
+            connection = self._connected()
+        except BaseException:
+            self.slots.free(name)
+            raise
+        self._slot = name
+        return connection
+
+    def _connected(self) -> Connection[tuple[Any, ...]]:
         settings = self.settings()
         parameters = settings.parameters()
         with database_errors("connecting to the database"):
@@ -219,20 +237,38 @@ class Database:
                 if connection.closed or connection.broken:
                     self._connection = None
 
-    def take(self) -> Connection[tuple[Any, ...]]:
-        """The kept connection, which is the caller's from now on; the next use opens another."""
+    def take(self, slot: str = "") -> Connection[tuple[Any, ...]]:
+        """The kept connection, which is the caller's from now on; the next use opens another.
+
+        Args:
+            slot: The name to hold its slot under, when it may outlive the invocation.
+        """
         with self._lock:
-            connection, self._connection = self._ready(), None
+            connection = self._ready()
+            if slot:
+                self.slots.move(self._slot, slot)
+                self._slot = ""
+            self._connection = None
             return connection
 
-    def give_back(self, connection: Connection[tuple[Any, ...]]) -> None:
-        """Keeps a connection that was taken, if it is sound and none has been opened meanwhile."""
+    def give_back(self, connection: Connection[tuple[Any, ...]], slot: str = "") -> None:
+        """Keeps a connection that was taken, if it is sound and none has been opened meanwhile.
+
+        Args:
+            connection: What was taken.
+            slot: The name that its slot is held under.
+        """
         with self._lock:
-            idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
-            if idle and self._connection is None:
+            status = connection.pgconn.transaction_status
+            if status == TransactionStatus.IDLE and self._connection is None:
                 self._connection, self._used = connection, time.monotonic()
-            elif connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                if slot:
+                    self._slot = self.slots.own
+                    self.slots.move(slot, self._slot)
+            elif status != TransactionStatus.ACTIVE:
                 connection.close()
+                if slot:
+                    self.slots.free(slot)
 
     def _ready(self) -> Connection[tuple[Any, ...]]:
         connection = self._connection
@@ -242,7 +278,7 @@ class Database:
             except psycopg.Error:
                 connection.close()
         if connection is None or connection.closed:
-            connection = self._connection = self.open()
+            connection = self._connection = self._open()
         return connection
 
     def close(self) -> None:
@@ -251,3 +287,15 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+            if self._slot:
+                self.slots.free(self._slot)
+                self._slot = ""
+
+    def rest(self) -> None:
+        """At the end of an invocation: where connections are counted, none stays open in a frozen function."""
+        # A thread that hangs in a connect must not hold up the answer; the next end of an invocation closes.
+        if self._limited and self._lock.acquire(timeout=REST_SECONDS):
+            try:
+                self.close()
+            finally:
+                self._lock.release()

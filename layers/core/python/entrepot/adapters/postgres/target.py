@@ -13,6 +13,7 @@ from entrepot.adapters.postgres.publish import Publisher
 from entrepot.errors import NotFoundError
 from entrepot.model.receipt import Receipt
 from entrepot.model.steps import LoadSpec
+from entrepot.ports.slots import Slots
 from entrepot.ports.target import (
     CheckResult,
     ChunkCounts,
@@ -50,6 +51,7 @@ class PostgresTarget:
         application_name: ``entrepot-<stage>-<step>``.
         settings: Server settings for check and publish, on top of `SETTINGS`.
         binary: Whether COPY may be binary where that is proved exact.
+        slots: Which connections may be open; all when None.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class PostgresTarget:
         application_name: str = "",
         settings: Mapping[str, str] | None = None,
         binary: bool = True,
+        slots: Slots | None = None,
     ) -> None:
-        self._database = Database(connect, sslmode=sslmode, ca=ca, application_name=application_name)
+        self._database = Database(connect, slots=slots, sslmode=sslmode, ca=ca, application_name=application_name)
         self._settings = SETTINGS | dict(settings or {})
         self._loader = staging.Loader(binary=binary)
         self._publisher = Publisher(self._database, self._settings)
@@ -71,6 +74,10 @@ class PostgresTarget:
     def close(self) -> None:
         """Closes the connection; a running publish goes on. The next use opens another."""
         self._database.close()
+
+    def rest(self) -> None:
+        """At the end of an invocation: closes the connection where open ones are counted."""
+        self._database.rest()
 
     def ping(self) -> str:
         """Version text of the server."""
