@@ -221,6 +221,7 @@ def test_settings_are_asked_for_at_every_connection(migrated: str) -> None:
         parts = psycopg.conninfo.conninfo_to_dict(migrated)
         return {
             "host": parts["host"],
+            "port": int(parts.get("port", 5432)),
             "username": parts.get("user", "postgres"),
             "password": "",
             "dbname": parts["dbname"],
