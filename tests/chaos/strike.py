@@ -54,6 +54,13 @@ def write_functions(folder: Path) -> Path:
     return target
 
 
+def throttle(folder: Path, share: float) -> None:
+    """Has a share of DynamoDB's requests throttled from now on, of the functions written to this folder."""
+    part = folder / "throttles.part"
+    part.write_text(json.dumps({"share": share}))
+    part.rename(folder / "throttles.json")
+
+
 class _Here:
     """Where this process is: its function, for whom, and how often each call was made in this invocation."""
 

@@ -212,12 +212,8 @@ class Flow:
         return ids[-1] if ids else ""
 
     def _item(self) -> dict[str, Any] | None:
-        if not (job := self._job()):
-            return None
-        key = {"pk": {"S": f"T#main#JOB#{job}"}, "sk": {"S": "META"}}
-        answer = self.host.aws("dynamodb").get_item(TableName=self.host.ready["names"]["table"], Key=key)
-        found: dict[str, Any] | None = answer.get("Item")
-        return found
+        items = self.host.job_items(self.contract)
+        return items[-1] if items else None
 
     def _arn(self) -> str:
         """The job's running execution, if any."""
