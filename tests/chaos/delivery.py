@@ -37,7 +37,8 @@ class Announcer:
     def holding(self) -> Iterator[None]:
         """Holds back what is announced meanwhile: a copy of the rule has a queue of ours for its target."""
         events, sqs = self._host.aws("events"), self._host.aws("sqs")
-        (rule,) = (r for r in events.list_rules()["Rules"] if "aws.s3" in r.get("EventPattern", ""))
+        rules = (r for r in events.list_rules()["Rules"] if r["Name"] != _COPIES)
+        (rule,) = (r for r in rules if "aws.s3" in r.get("EventPattern", ""))
         queue = sqs.create_queue(QueueName=_COPIES)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.put_rule(Name=_COPIES, EventPattern=rule["EventPattern"], State="ENABLED")
