@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = r"chaos-[a-z]+-[0-9]+"
-"""What the contracts are called whose work is struck."""
+"""What the contracts (and collections) are called whose work is struck."""
 
 PORTS = ("blobs", "jobs", "config", "executions", "bus", "scheduler", "secrets", "target")
 
@@ -120,14 +120,20 @@ class _Port:
             _Here.counts[self._name, method] += 1
             nth = _Here.counts[self._name, method]
             if (self._name, method) == ("jobs", "create"):
-                with (_Here.folder / "jobs.txt").open("a") as jobs:
-                    jobs.write(f"{arguments[0].contract or '-'} {arguments[0].job_id}\n")
+                _note(arguments[0])
             _strike(self._name, method, nth, "before")
             answer = found(*arguments, **options)
             _strike(self._name, method, nth, "after")
             return answer
 
         return call
+
+
+def _note(job: Any) -> None:
+    """Writes down whose job is made."""
+    name = job.collection.name if job.collection else job.contract
+    with (_Here.folder / "jobs.txt").open("a") as jobs:
+        jobs.write(f"{name} {job.job_id}\n")
 
 
 def _strike(port: str, method: str, nth: int, when: str) -> None:

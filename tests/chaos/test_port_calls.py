@@ -1,9 +1,10 @@
 """A kill before and after every call of a port, by every step: afterwards the rows are all there, once.
 
 The calls are not listed here: runs without kills note them. Each then gets a flow of its own whose worker dies at
-that call. There are three flows: a file that is imported straight away; one whose plan is looked at, published and
-taken back; and one whose execution is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes an even
-sample of the calls of each flow.
+that call. There are five flows: a file that is imported straight away; one whose plan is looked at, published and
+taken back; one whose contract is drafted from it and approved; files that are kept as files; and a file whose execution
+is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes a
+sample of the calls of each stage, by `ENTREPOT_SEED`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import threading
 import time
 from collections import Counter
@@ -126,6 +128,35 @@ class Flow:
         assert self._rows() == self.host.sql(BEFORE)
         assert len(self._receipts()) == 2
 
+    def drafted(self) -> None:
+        """A file without a contract: its columns are profiled, and a person approves what they make."""
+        with self._stage():
+            rows = "".join(f"{n},person {n}\n" for n in range(ROWS))
+            self._put(f"main/{self.contract}/people.csv", f"id,name\n{rows}".encode())
+            self._settle("awaiting_approval")
+        with self._stage():
+            self._ask(lambda: self.client.jobs.approve(self._job()))
+            self._settle("published")
+        query = f"select count(*), count(distinct id), sum(id), count(distinct name) from {self.table}"
+        assert self.host.sql(query) == [(ROWS, ROWS, sum(range(ROWS)), ROWS)]
+        assert [(r["read"], r["inserted"], r["quarantined"]) for r in self._receipts()] == [(ROWS, ROWS, 0)]
+
+    def collected(self) -> None:
+        """Files that are kept as files: a commit of a collection."""
+        files = {f"{name}.txt": f"{name} {self.contract}".encode() for name in "ab"}
+        folder = f"main/loose/{self.contract.rpartition('-')[2]}/"
+        for name, body in files.items():
+            self._put(folder + name, body)
+        with self._stage():
+            prefix = f"s3://{self.host.ready['names']['inbox']}/{folder}"
+            self._ask(lambda: self.client.collections.commit(self.contract, [prefix]))
+            self._settle("published")
+        kept = self.client.collections
+        paths = [found["path"] for found in kept.objects(self.contract)]
+        assert paths == sorted(files)
+        assert {path: b"".join(kept.stream(self.contract, path)) for path in paths} == files
+        assert len(list(kept.commits(self.contract))) == 1
+
     def swept(self) -> None:
         """The first one, whose execution is lost; a sweep goes on with it."""
         self._begin()
@@ -177,9 +208,10 @@ class Flow:
             prefix += f"t-{self.contract}/"
         self.host.sql(f"create table {self.table} (id bigint primary key, name text not null, age bigint)")
         self.host.sql(f"insert into {self.table} {BEFORE}")
-        self.host.aws("s3").put_object(
-            Bucket=self.host.ready["names"]["inbox"], Key=f"{prefix}people.csv", Body=_body()
-        )
+        self._put(f"{prefix}people.csv", _body())
+
+    def _put(self, key: str, body: bytes) -> None:
+        self.host.aws("s3").put_object(Bucket=self.host.ready["names"]["inbox"], Key=key, Body=body)
 
     def _publish(self) -> None:
         """As a person would: an answer that was lost is looked up before it is given again."""
@@ -272,10 +304,14 @@ def test_rows_are_all_there_once_after_a_kill_at_any_call(host: Host) -> None:
     planned, published, undone = _recorded(host, "reviewed")
     # What a plan's import has in common with a straight one is struck there.
     planned = [point for point in planned if point not in straight]
+    drafted, approved = ([p for p in stage if p not in straight] for stage in _recorded(host, "drafted"))
+    collected = _recorded(host, "collected")[0]
     swept = _recorded(host, "swept")[0]
     flows: list[tuple[str, Sequence[str | None]]] = [("straight", (point,)) for point in _sample(straight)]
     # A reviewed flow has three stages, and each can bear a strike.
     flows += [("reviewed", part) for part in itertools.zip_longest(*map(_sample, (planned, published, undone)))]
+    flows += [("drafted", part) for part in itertools.zip_longest(_sample(drafted), _sample(approved))]
+    flows += [("collected", (point,)) for point in _sample(collected)]
     alone: list[tuple[str, Sequence[str | None]]] = [("swept", (point,)) for point in _sample(swept)]
     number, lock = itertools.count(1), threading.Lock()
     print(f"\n{len(flows) + len(alone)} flows", flush=True)
@@ -292,7 +328,7 @@ def test_rows_are_all_there_once_after_a_kill_at_any_call(host: Host) -> None:
         list(threads.map(run, flows))
     for flow in alone:
         run(flow)
-    found = len(straight) + len(planned) + len(published) + len(undone) + len(swept)
+    found = sum(map(len, (straight, planned, published, undone, drafted, approved, collected, swept)))
     print(f"\n{counts}\n\n{found} calls found; {time.monotonic() - began:.0f} s")
     assert not counts.wrong, "\n".join(counts.wrong)
     # Some calls come only in some interleavings of workers; most must have been reached.
@@ -341,7 +377,9 @@ def _recorded(host: Host, kind: str) -> list[list[str]]:
 
 def _sample(points: list[str]) -> list[str]:
     most = int(os.environ.get("ENTREPOT_STRIKES", "0")) or len(points)
-    return points[:: max(1, -(-len(points) // max(1, most)))]
+    seed = int(os.environ.get("ENTREPOT_SEED", "20261121"))
+    chosen = random.Random(seed).sample(range(len(points)), min(most, len(points)))
+    return [points[number] for number in sorted(chosen)]
 
 
 def _folder(host: Host) -> Path:
