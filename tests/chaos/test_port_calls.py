@@ -3,8 +3,8 @@
 The calls are not listed here: runs without kills note them. Each then gets a flow of its own whose worker dies at
 that call. There are five flows: a file that is imported straight away; one whose plan is looked at, published and
 taken back; one whose contract is drafted from it and approved; files that are kept as files; and a file whose execution
-is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes a
-sample of the calls of each stage, by `ENTREPOT_SEED`.
+is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes a sample of the calls of each stage, by
+`ENTREPOT_SEED`.
 """
 
 from __future__ import annotations
