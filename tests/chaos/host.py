@@ -7,13 +7,25 @@ import sys
 from pathlib import Path
 
 
-def main(state: Path, settings_file: Path, functions: Path | None = None) -> None:
-    """Starts a cloud, says where it is, and serves until its stdin ends."""
+def main(state: Path, settings_file: Path, functions: str = "", proxy: str = "") -> None:
+    """Starts a cloud, says where it is, and serves until its stdin ends.
+
+    Args:
+        state: Its state directory.
+        settings_file: JSON of settings to change.
+        functions: Folder of functions to run instead of its own.
+        proxy: Folder of a socket through which the functions reach the database.
+    """
     from local.cloud import LocalCloud
+    from local.postgres import EmbeddedPostgres
     from stacks.settings import Settings
 
     overrides = json.loads(settings_file.read_text())
-    options = {"functions_root": functions} if functions else {}
+    options = {"functions_root": Path(functions)} if functions else {}
+    if proxy:
+        direct = EmbeddedPostgres.secret.fget
+        assert direct is not None
+        EmbeddedPostgres.secret = property(lambda database: {**direct(database), "host": proxy})  # type: ignore[method-assign, assignment]
     with LocalCloud(state, settings=Settings.local(**overrides), **options) as cloud:
         ready = {
             "names": cloud.names,
@@ -37,4 +49,4 @@ def _say(value: object) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

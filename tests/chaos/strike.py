@@ -1,9 +1,10 @@
 """Runs inside the workers of a cloud under test: notes every call of a port, and kills its own process at one.
 
 `write_functions` copies the functions and arms their handlers. A worker then appends each call of a port
-to ``calls.txt`` and looks at ``strike.json``: the first worker that comes to the stated call takes the order
-(by renaming the file) and dies by SIGKILL, before the call or after it. ``throttles.json`` has a share of the
-DynamoDB requests answered as throttled, below boto3's own retries.
+to ``calls.txt`` and looks at ``orders``, which holds a file per contract: the first worker that comes to the
+stated call for that contract takes the order (by moving the file to ``struck``) and dies by SIGKILL, before the
+call or after it. ``throttles.json`` has a share of the DynamoDB requests answered as throttled, below boto3's own
+retries.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -21,6 +23,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = r"chaos-[a-z]+-[0-9]+"
+"""What the contracts (and collections) are called whose work is struck."""
+
 PORTS = ("blobs", "jobs", "config", "executions", "bus", "scheduler", "secrets", "target")
 
 _HEADER = """
@@ -38,6 +43,8 @@ handler = _strike.armed({name!r}, handler)
 def write_functions(folder: Path) -> Path:
     """Copies the functions to ``folder/functions`` with handlers that can be struck; that folder."""
     target = folder / "functions"
+    for name in ("orders", "struck"):
+        (folder / name).mkdir()
     shutil.copytree(ROOT / "functions", target, ignore=shutil.ignore_patterns("__pycache__"))
     for path in target.glob("*/handler.py"):
         text = path.read_text(encoding="utf-8")
@@ -47,11 +54,19 @@ def write_functions(folder: Path) -> Path:
     return target
 
 
+def throttle(folder: Path, share: float) -> None:
+    """Has a share of DynamoDB's requests throttled from now on, of the functions written to this folder."""
+    part = folder / "throttles.part"
+    part.write_text(json.dumps({"share": share}))
+    part.rename(folder / "throttles.json")
+
+
 class _Here:
-    """Where this process is: its function, and how often each call was made in this invocation."""
+    """Where this process is: its function, for whom, and how often each call was made in this invocation."""
 
     folder: ClassVar[Path] = Path()
     function: ClassVar[str] = ""
+    contracts: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[Counter[tuple[str, str]]] = Counter()
     throttled: ClassVar[float] = 0.0
     rng: ClassVar[random.Random] = random.Random(os.getpid())
@@ -76,6 +91,7 @@ def armed(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any],
 
     def struck(event: Any, context: Any) -> Any:
         _Here.function = name
+        _Here.contracts = _whose(name, json.dumps(event))
         _Here.counts = Counter()
         throttles = _Here.folder / "throttles.json"
         _Here.throttled = json.loads(throttles.read_text())["share"] if throttles.exists() else 0.0
@@ -103,6 +119,8 @@ class _Port:
         def call(*arguments: Any, **options: Any) -> Any:
             _Here.counts[self._name, method] += 1
             nth = _Here.counts[self._name, method]
+            if (self._name, method) == ("jobs", "create"):
+                _note(arguments[0])
             _strike(self._name, method, nth, "before")
             answer = found(*arguments, **options)
             _strike(self._name, method, nth, "after")
@@ -111,19 +129,50 @@ class _Port:
         return call
 
 
+def _note(job: Any) -> None:
+    """Writes down whose job is made."""
+    name = job.collection.name if job.collection else job.contract
+    with (_Here.folder / "jobs.txt").open("a") as jobs:
+        jobs.write(f"{name} {job.job_id}\n")
+
+
 def _strike(port: str, method: str, nth: int, when: str) -> None:
     here = f"{_Here.function} {port}.{method} {nth} {when}"
-    with (_Here.folder / "calls.txt").open("a") as calls:
-        calls.write(here + "\n")
-    order = _Here.folder / "strike.json"
-    try:
-        if json.loads(order.read_text())["at"] != here:
-            return
-        order.rename(_Here.folder / "struck.json")
-    except (FileNotFoundError, ValueError):
-        return
-    sys.stdout.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
+    for contract in _Here.contracts:
+        with (_Here.folder / "calls.txt").open("a") as calls:
+            calls.write(f"{contract} {here}\n")
+        order = _Here.folder / "orders" / contract
+        try:
+            if order.read_text() != here:
+                continue
+            order.rename(_Here.folder / "struck" / contract)
+        except FileNotFoundError:
+            continue
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _whose(function: str, event: str) -> tuple[str, ...]:
+    """The contracts that an invocation is about: by its own words, or by the jobs that it names."""
+    if function == "sweep":
+        return ("sweep",)
+    named = set(re.findall(CONTRACT, event))
+    if not named:
+        known = jobs_of(_Here.folder)
+        named = {contract for contract, ids in known.items() if any(job in event for job in ids)}
+    return tuple(sorted(named))
+
+
+def jobs_of(folder: Path) -> dict[str, list[str]]:
+    """The jobs of each contract, oldest first."""
+    found: dict[str, list[str]] = {}
+    path = folder / "jobs.txt"
+    for line in path.read_text().splitlines() if path.exists() else ():
+        contract, job_id = line.split()
+        ids = found.setdefault(contract, [])
+        if job_id not in ids:
+            ids.append(job_id)
+    return found
 
 
 def _arm_throttles() -> None:

@@ -17,6 +17,7 @@ import psycopg
 from botocore.config import Config
 
 from entrepot_client import Client
+from tests.chaos.strike import jobs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,13 +31,16 @@ class Host:
         self._settings = state.parent / f"{state.name}.settings.json"
         self._settings.write_text(json.dumps(settings))
         self.functions: Path | None = None
+        """Functions to run instead of the cloud's own; `tests.chaos.strike.write_functions` makes them."""
+        self.proxy: Path | None = None
+        """Folder of a socket through which the functions reach the database."""
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
     def start(self) -> None:
         """Starts the cloud and waits until it serves."""
         command = [sys.executable, "-m", "tests.chaos.host", str(self.state), str(self._settings)]
-        command += [str(self.functions)] if self.functions else []
+        command += [str(self.functions or ""), str(self.proxy or "")]
         path = os.pathsep.join(str(ROOT / p) for p in (".", "layers/core/python", "clients/python"))
         log = (self.state.parent / f"{self.state.name}.log").open("a")
         self._process = subprocess.Popen(
@@ -126,7 +130,7 @@ class Host:
                 time.sleep(0.1)
 
     def job_item(self, contract: str) -> dict[str, Any] | None:
-        """The newest job of a contract, straight from the table."""
+        """The newest job of a contract, found by a scan of the table."""
         answer = self.aws("dynamodb").scan(
             TableName=self.ready["names"]["table"],
             FilterExpression="sk = :m and contract = :c",
@@ -134,6 +138,17 @@ class Host:
         )
         items = [i for i in answer["Items"] if "JOB#" in i["pk"]["S"]]
         return items[-1] if items else None
+
+    def job_items(self, contract: str) -> list[dict[str, Any]]:
+        """The jobs of a contract, straight from the table, oldest first; its functions must be armed ones."""
+        assert self.functions is not None
+        table = self.aws("dynamodb")
+        found = []
+        for job in jobs_of(self.functions.parent).get(contract, []):
+            key = {"pk": {"S": f"T#main#JOB#{job}"}, "sk": {"S": "META"}}
+            answer = table.get_item(TableName=self.ready["names"]["table"], Key=key)
+            found += [answer["Item"] | {"job_id": job}] if "Item" in answer else []
+        return found
 
 
 def until(look: Callable[[], Any], patience: float = 60.0, pause: float = 0.02) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from entrepot.errors import ConditionError, HeldError, PlanStaleError, UndoError
+from entrepot.errors import ConditionError, HeldError, PlanStaleError, PrecededError, UndoError
 from entrepot.model.job import PlanCounts, PlanSummary
 from entrepot.model.receipt import KeptRow, Receipt, Undone
 from entrepot.model.steps import LoadSpec
@@ -50,6 +50,9 @@ class FakeTarget:
     """Jobs that a person must see first, with the reason."""
     condition: set[Job] = field(default_factory=set)
     """Jobs whose condition does not hold."""
+    meanwhile: dict[Job, tuple[str, Receipt | None]] = field(default_factory=dict)
+    """Jobs before whose publish another delivery is published: which look-up then finds it, and what."""
+    found: dict[str, Receipt | None] = field(default_factory=dict)
     slow: int = 0
     """How many looks find that a transaction still runs."""
     expired: list[str] = field(default_factory=list)
@@ -74,6 +77,9 @@ class FakeTarget:
             return self.published[job].receipt
         if job in self.condition:
             raise ConditionError("The target is not empty.")
+        if job in self.meanwhile:
+            self.found.update([self.meanwhile[job]])
+            raise PrecededError("Another job was published first.")
         table, staged = self._table(spec), self._staged(job)
         rows = _planned(table, staged)
         if plan_hash and _plan(rows).summary.hash != plan_hash:
@@ -155,10 +161,10 @@ class FakeTarget:
         return found.receipt if found else None
 
     def published_before(self, *_: str) -> Receipt | None:
-        return None
+        return self.found.get("published_before")
 
     def newer_published(self, *_: str) -> Receipt | None:
-        return None
+        return self.found.get("newer_published")
 
     def drop_staging(self, tenant: str, job_id: str) -> None:
         self.staged.pop((tenant, job_id), None)

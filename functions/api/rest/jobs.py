@@ -156,6 +156,9 @@ def moved(caller: Caller, job: Job, move: Callable[[], Job], what: str) -> JobAn
         now = services().world.jobs.get(caller.tenant, job.job_id)
         seq, leg = (int(n) for n in claim.result.split())
         if bodies.has_key(router.current_event) and now.seq > seq and _shows(now, what, leg):
+            if now.leg > leg:
+                # The first request may have ended between the move and the start of its leg.
+                services().world.executions.start(now.tenant, now.job_id, now.leg)
             return JobAnswer(job=JobView.of(now))
         raise
 

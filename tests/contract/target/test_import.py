@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from entrepot.adapters.postgres import PostgresTarget
-from entrepot.errors import IntegrityError
+from entrepot.errors import IntegrityError, PrecededError
 from entrepot.model.contract import Mode
 
 from .making import a_contract, a_draft, a_spec, load, publish, run
@@ -238,6 +238,47 @@ def test_later_versions_are_known_by_their_sequencer(
     assert (target.newer_published("main", schema, "s3://b/k", asked) is not None) is newer
     assert target.newer_published("main", schema, "s3://b/other", asked) is None
     assert target.newer_published("other", schema, "s3://b/k", asked) is None
+
+
+@pytest.mark.capability("LOD4")
+@pytest.mark.parametrize(
+    ("later", "mode", "force", "goes"),
+    [
+        ({"sequencer": "02"}, Mode.UPSERT, False, False),
+        ({"sequencer": "02"}, Mode.UPSERT, True, True),
+        ({"sequencer": "02"}, Mode.APPEND, False, True),
+        ({"sequencer": "00"}, Mode.UPSERT, False, True),
+        ({"sequencer": "02", "source": "s3://b/other"}, Mode.UPSERT, False, True),
+        ({"sha256": "ab" * 32, "source": "s3://b/other"}, Mode.APPEND, False, False),
+        ({"sha256": "ab" * 32, "source": "s3://b/other"}, Mode.APPEND, True, True),
+    ],
+)
+def test_what_was_published_since_the_look_is_seen_under_the_lock(
+    target: PostgresTarget,
+    db: psycopg.Connection,
+    schema: str,
+    later: dict[str, str],
+    mode: Mode,
+    force: bool,
+    goes: bool,
+) -> None:
+    db.execute(f"CREATE TABLE {schema}.people (id bigint PRIMARY KEY, name text, age bigint)")
+    given = {"contract": schema, "source": "s3://b/k", "sequencer": "01", "sha256": "ab" * 32}
+    earlier = a_spec(target, a_contract(schema), mode=mode).model_copy(update={"force": force})
+    load(target, earlier, [(1, "old", 1)])
+    target.check(earlier)
+    newer = a_spec(target, a_contract(schema))
+    load(target, newer, [(2 if mode is Mode.APPEND else 1, "new", 2)])
+    target.check(newer)
+    publish(target, newer, **given | {"sha256": "cd" * 32} | later)
+    if goes:
+        publish(target, earlier, **given)
+    else:
+        with pytest.raises(PrecededError) as error:
+            publish(target, earlier, **given)
+        assert error.value.facts["other_job"] == newer.job_id
+    found = db.execute(f"SELECT count(*) FROM {schema}.people WHERE name = 'old'").fetchone()
+    assert found == (int(goes),)
 
 
 def test_staging_is_listed_and_dropped(target: PostgresTarget, db: psycopg.Connection, schema: str) -> None:

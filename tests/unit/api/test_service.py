@@ -80,7 +80,7 @@ EXPECTED = {
     "UnauthenticatedError": 401, "TooLargeError": 413, "SourceError": 422, "TargetError": 409, "ConfigurationError": 500,
     "IntegrityError": 500, "FatalError": 500, "RetriableError": 503, "BusyError": 503, "ThrottledError": 503, "UnavailableError": 503,
     "OutOfTimeError": 503, "EntrepotError": 500, "PlanStaleError": 409, "HeldError": 409, "ConditionError": 409,
-    "UndoError": 409,
+    "UndoError": 409, "PrecededError": 409,
 }  # fmt: skip
 
 

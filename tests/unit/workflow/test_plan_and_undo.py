@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from entrepot.errors import ConflictError, NotFoundError, UsageError
+from entrepot.errors import ConflictError, NotFoundError, RetriableError, UsageError
 from entrepot.model.contract import Classification
 from entrepot.model.job import Job, JobOptions, JobState, Step
+from entrepot.model.receipt import Receipt
+from entrepot.model.source import Source
 from entrepot.model.steps import StepInput, StepOutput
 from entrepot.workflow.access import Caller, Role
 from entrepot.workflow.detect import detect
@@ -122,6 +124,31 @@ def test_a_held_job_waits_with_a_plan_and_the_reason(world: Any) -> None:
     held = world.jobs.get("main", job.job_id)
     assert (held.state, held.plan.held) == (JobState.AWAITING_APPROVAL, "It would remove 40% of the rows.")
     Lifecycle(world).publish("main", job.job_id, held.plan.hash, "ada")
+    leg(world, job)
+    assert state(world, job) is JobState.PUBLISHED
+
+
+@pytest.mark.capability("LOD4")
+@pytest.mark.parametrize(
+    ("look", "end"),
+    [("newer_published", JobState.SUPERSEDED), ("published_before", JobState.ALREADY_PUBLISHED)],
+)
+def test_a_delivery_that_is_overtaken_while_it_publishes_changes_nothing(world: Any, look: str, end: JobState) -> None:
+    job = staged(world, source=Source(uri="s3://inbox/main/incidents/a.csv", version="1", sequencer="01"))
+    other = Receipt(job_id="other", tenant="main", status="published")
+    world.target.meanwhile["main", job.job_id] = look, other
+    leg(world, job)
+    assert state(world, job) is end
+    assert world.target.staged == {}
+    assert world.target.published == {}
+
+
+def test_a_publish_is_tried_again_when_what_came_first_was_taken_back(world: Any) -> None:
+    job = staged(world, source=Source(uri="s3://inbox/main/incidents/a.csv", version="1", sequencer="01"))
+    world.target.meanwhile["main", job.job_id] = "newer_published", None
+    with pytest.raises(RetriableError):
+        leg(world, job)
+    del world.target.meanwhile["main", job.job_id]
     leg(world, job)
     assert state(world, job) is JobState.PUBLISHED
 

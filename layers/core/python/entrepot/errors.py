@@ -14,6 +14,7 @@ EntrepotError
 │   │   ├── PlanStaleError    the rows are not those of the plan any more
 │   │   ├── HeldError         a person must see the plan first
 │   │   ├── ConditionError    only-if does not hold
+│   │   ├── PrecededError     another delivery was published first
 │   │   └── UndoError         a job that cannot be taken back
 │   ├── ConfigurationError the deployment is set up wrongly (exit code 3, HTTP 500)
 │   └── IntegrityError    our own books do not balance: nothing is published
@@ -131,6 +132,12 @@ class ConditionError(TargetError):
     """The job's condition (only into an empty or an unchanged target) does not hold; nothing was done."""
 
     code = "condition"
+
+
+class PrecededError(TargetError):
+    """The same content, or a later version of the same file, was published meanwhile; nothing was done."""
+
+    code = "preceded"
 
 
 class UndoError(TargetError):

@@ -78,6 +78,7 @@ def publish_spec(
         "share": history.is_current(spec) if spec.mode is Mode.HISTORY else slices.condition(spec, "t"),
         "removes": modes.removes(spec),
         "only_if": spec.only_if,
+        "force": spec.force,
         "max_removed_percent": spec.contract.max_removed_percent,
         "backup_percent": spec.contract.backup_percent,
         "allow_cascade": spec.contract.allow_cascade,

@@ -111,6 +111,8 @@ class LoadSpec(Model):
     slice: Slice = Field(default_factory=dict)
     """The contract's slice and the job's, joined."""
     only_if: str = ""
+    force: bool = False
+    """Whether it is published although the same content, or a later version, was."""
     inputs: int = 0
     """How many objects the job reads, each with a detection and a mapping of its own (`workflow.inputs`)."""
     merge: list[MergeRange] = Field(default_factory=list)

@@ -204,6 +204,7 @@ class Target(Protocol):
             PlanStaleError: The plan is no longer what would be done; ``rows`` names the rows.
             HeldError: A person must see the plan first; ``reason`` says why. Nothing was done.
             ConditionError: ``only_if`` does not hold. Nothing was done.
+            PrecededError: The same content, or a later version of the same key, was published meanwhile. Likewise.
         """
 
     def plan_undo(self, spec: UndoSpec) -> Plan:

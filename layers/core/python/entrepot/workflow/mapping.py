@@ -87,6 +87,7 @@ def _map(world: World, job: Job) -> Job | None:
         merge=_merge(world, job),
         slice=contract.slice | job.options.slice,
         only_if=job.options.only_if,
+        force=job.options.force,
     )
     check_slice(spec)
     spec = world.target.prepare(spec)

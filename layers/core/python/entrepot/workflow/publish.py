@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from entrepot.errors import ConflictError, HeldError, IntegrityError, NotFoundError, PlanStaleError, TargetError
+from entrepot.errors import (
+    ConflictError,
+    HeldError,
+    IntegrityError,
+    NotFoundError,
+    PlanStaleError,
+    PrecededError,
+    RetriableError,
+    TargetError,
+)
 from entrepot.model.contract import Mode
 from entrepot.model.job import ErrorInfo, Job, JobState, Step
 from entrepot.model.receipt import Receipt
@@ -19,7 +28,7 @@ from entrepot.ports.target import Plan
 from entrepot.ports.world import Deadline
 from entrepot.workflow.committing import commit
 from entrepot.workflow.life import answer, draft_receipt, end, enter, error_info, is_over, question
-from entrepot.workflow.precedence import is_overtaken
+from entrepot.workflow.precedence import came_before, is_overtaken
 from entrepot.workflow.spec import read_spec
 from entrepot.workflow.undo import OPEN, UndoWork
 from entrepot.workflow.world import World, now
@@ -50,6 +59,10 @@ class ImportWork:
         by_order = self._spec.mode is not Mode.APPEND and bool(self._job.source.sequencer)
         return by_order and is_overtaken(self._world, self._job)
 
+    def came_second(self) -> bool:
+        """Whether the same content or a later version was published meanwhile; the job has then ended."""
+        return came_before(self._world, self._job, self._spec.mode)
+
     def done(self, receipt: Receipt) -> None:
         """Nothing else follows a publish."""
 
@@ -64,6 +77,11 @@ def publish(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     try:
         work = UndoWork(world, job) if job.kind == "undo" else ImportWork(world, job)
         return _publish(world, job, step, work, deadline)
+    except PrecededError as error:
+        if not ImportWork(world, job).came_second():
+            # What came first has been taken back since.
+            raise RetriableError(error.message) from None
+        world.target.drop_staging(job.tenant, job.job_id)
     except IntegrityError as error:
         if error.facts.get("reason") == "staging_lost" and job.kind == "import":
             return _back_to_check(world, job, step)

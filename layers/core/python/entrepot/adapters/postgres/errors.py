@@ -22,6 +22,7 @@ from entrepot.errors import (
     HeldError,
     IntegrityError,
     PlanStaleError,
+    PrecededError,
     RetriableError,
     TargetError,
     ThrottledError,
@@ -36,10 +37,20 @@ STALE_STATE = "EN004"
 HELD_STATE = "EN005"
 CONDITION_STATE = "EN006"
 UNDO_STATE = "EN007"
+PRECEDED_STATE = "EN008"
 """Raised by our own procedures; their messages are ours."""
 
 _OURS = frozenset(
-    {INTEGRITY_STATE, TARGET_STATE, LOST_STATE, STALE_STATE, HELD_STATE, CONDITION_STATE, UNDO_STATE},
+    {
+        INTEGRITY_STATE,
+        TARGET_STATE,
+        LOST_STATE,
+        STALE_STATE,
+        HELD_STATE,
+        CONDITION_STATE,
+        UNDO_STATE,
+        PRECEDED_STATE,
+    },
 )
 _MIGRATE = "Run the migrations: `entrepot db init` (a DBA can run `entrepot db init --print`)."
 _LATER = "Try again a little later."
@@ -78,6 +89,7 @@ _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     HELD_STATE: (HeldError, "a person must see the plan first", "Look at the plan, then publish it."),
     CONDITION_STATE: (ConditionError, "the job's condition does not hold", "Nothing was published."),
     UNDO_STATE: (UndoError, "the job cannot be taken back", ""),
+    PRECEDED_STATE: (PrecededError, "another delivery came first", "Nothing was published; --force publishes it."),
 }
 _CLASSES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "08": (UnavailableError, "the connection failed", _LATER),

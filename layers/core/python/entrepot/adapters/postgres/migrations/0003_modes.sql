@@ -582,9 +582,35 @@ BEGIN
     RETURN v_rows;
 END $$;
 
+-- Under the target's lock: did another delivery come first? A later version of the same key, or the same content.
+-- What was looked up before the lock may have changed since: then the older version would win.
+CREATE FUNCTION entrepot.check_first(p_spec jsonb, p_draft jsonb, p_tenant text, p_job text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_sequencer text := CASE WHEN p_spec->>'mode' = 'append' THEN '' ELSE coalesce(p_draft->>'sequencer', '') END;
+    v_version text := coalesce(p_draft->>'source_version', '');
+    v_sha256 text := coalesce(p_draft->>'sha256', '');
+    v_other text;
+BEGIN
+    SELECT r.job_id INTO v_other FROM entrepot.receipt r
+    WHERE r.tenant = p_tenant AND r.contract = p_draft->>'contract' AND r.status = 'published' AND r.job_id <> p_job
+        AND r.undone_by IS NULL AND r.receipt->>'mode' <> 'undo'
+        AND ((v_sha256 <> '' AND r.sha256 = v_sha256)
+            OR (r.source = p_draft->>'source' AND ((v_version <> '' AND r.source_version = v_version)
+                OR (v_sequencer <> '' AND r.sequencer <> '' AND rpad(lower(r.sequencer), 128, '0') COLLATE "C"
+                    > rpad(lower(v_sequencer), 128, '0') COLLATE "C"))))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'EN008', MESSAGE = format('Job %s was published first: it brought the same '
+            'content, or a later version of the same file.', v_other),
+            DETAIL = jsonb_build_object('other_job', v_other)::text;
+    END IF;
+END $$;
+
 -- The work of publish, in one (sub)transaction. Raises EN001 when the books do not balance, EN002 when the target
 -- is not what it was or refuses, EN004 when the plan is stale, EN005 when a person must look first, EN006 when the
--- job's condition does not hold; each undoes everything.
+-- job's condition does not hold, EN008 when another delivery came first; each undoes everything.
 CREATE OR REPLACE FUNCTION entrepot.publish_rows(p_tenant text, p_job text) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -627,6 +653,9 @@ BEGIN
     v_target := entrepot.lock_target(s);
     v_snapshot := pg_current_snapshot();
     PERFORM set_config('entrepot.now', clock_timestamp()::text, true);
+    IF NOT coalesce((s->>'force')::boolean, false) THEN
+        PERFORM entrepot.check_first(s, d, p_tenant, p_job);
+    END IF;
     v_staged := entrepot.recount_staging(s);
     IF s->>'only_if' <> '' THEN
         PERFORM entrepot.check_condition(s, p_tenant, p_job, v_target.o_created);
