@@ -73,7 +73,7 @@ class Story:
         )
 
     def large(self) -> None:
-        """A large file with live progress, which also revises what the small one brought."""
+        """A large file with live progress, which also has newer and older editions of what the small one brought."""
         rows = samples.rows_for(samples.LARGE_BYTES, LARGE_SEED)
         path = self.folder / "year.csv"
         size = samples.write(path, rows, LARGE_SEED)
@@ -85,12 +85,18 @@ class Story:
         self._refused(job)
         self.out.print(f"  From the first byte sent to published: {output.duration(waited)}.")
         truth = samples.expectations(rows, LARGE_SEED)
-        before = samples.published_keys(samples.SMALL, SMALL_SEED)
-        known = len(before & samples.published_keys(rows, LARGE_SEED))
+        before = samples.editions(samples.SMALL, SMALL_SEED, samples.SMALL)
+        known = samples.editions(rows, LARGE_SEED, samples.SMALL)
+        common = before.keys() & known.keys()
+        newer = sum(known[key] >= before[key] for key in common)
         self._title("Held against its truth")
-        self._counts(job, truth, {"inserted": truth.published - known, "updated": known})
+        self.out.print(
+            f"  Of {len(common):,} incidents that june.csv brought, {newer:,} are newer here: the newest edition stays."
+        )
+        wanted = {"inserted": truth.published - len(common), "updated": newer, "filtered": len(common) - newer}
+        self._counts(job, truth, wanted)
         self._reasons(job, truth)
-        total = len(before) - known + truth.published
+        total = len(before) - len(common) + truth.published
         self.checks.equal("rows in the table", self.desk.value("SELECT count(*) FROM incidents"), total)
 
     def again(self) -> None:

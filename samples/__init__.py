@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samples.plan import Expectations, Wrong, expectations, published_keys
-from samples.render import HEADER, incidents, rows_for, write
+from samples.plan import Expectations, Wrong, expectations
+from samples.render import HEADER, editions, incidents, rows_for, write
 
 CONTRACT = Path(__file__).with_name("incidents.yaml")
 """The contract that incident files are agreed by."""
@@ -33,9 +33,9 @@ __all__ = [
     "SMALL",
     "Expectations",
     "Wrong",
+    "editions",
     "expectations",
     "incidents",
-    "published_keys",
     "rows_for",
     "write",
 ]

@@ -174,12 +174,6 @@ def cents(seed: int, record: Ints) -> Ints:
     return np.where(scatter(seed, record, 23, 100) < 8, NO_AMOUNT, amount)
 
 
-def published_keys(rows: int, seed: int = 1) -> set[str]:
-    """The keys that an import of `incidents` with the same arguments leaves in an empty table."""
-    made = plan(rows, seed)
-    return {f"{key:08d}" for key in (made.key[_kept(made)] + 1).tolist()}
-
-
 def _kept(made: Plan) -> npt.NDArray[np.bool_]:
     kept = ~made.loser
     kept[list(made.wrong)] = False

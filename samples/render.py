@@ -117,6 +117,26 @@ def write(path: Path, rows: int, seed: int = 1) -> int:
         return sum(out.write(block) for block in incidents(rows, seed))
 
 
+def editions(rows: int, seed: int, keys: int) -> dict[str, str]:
+    """When the rows that an import publishes were last edited, for the first keys of a file.
+
+    Args:
+        rows: Data records of the file.
+        seed: Of the file.
+        keys: How many keys, from the first on.
+
+    Returns:
+        ``incident_id`` → ``updated_at``, as the file has them.
+    """
+    made = plan(rows, seed)
+    found = {}
+    for record in np.flatnonzero((made.key < keys) & ~made.loser).tolist():
+        if record not in made.wrong:
+            cells = _cells(made, record, record + 1)
+            found[cells[0][0]] = cells[4][0]
+    return found
+
+
 def _lines(made: Plan, start: int, stop: int) -> list[str]:
     cells = _cells(made, start, stop)
     broken = {at - start: rule for at, rule in made.wrong.items() if start <= at < stop}
