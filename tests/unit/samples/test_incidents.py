@@ -68,7 +68,8 @@ def test_the_stated_truth_is_what_an_independent_reading_finds(rows: int, seed: 
     kept, bad, repeated = read_independently(data)
     assert truth.read == len(records(data)) - 1 == rows
     assert truth.published == len(kept)
-    assert samples.editions(rows, seed, rows).keys() == set(kept)
+    first = {key: row["updated_at"] for key, row in kept.items() if int(key) <= 300}
+    assert samples.editions(rows, seed, 300) == first
     assert truth.duplicate == repeated
     assert [item.row for item in truth.wrong] == sorted(bad)
     amounts = [row["damage_eur"] for row in kept.values()]
