@@ -101,7 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
             _lay_out(folder / name, PARTS[name])
             _mutmut(folder / name, dsn, "run", "--max-children", str(options.children))
             scores.append((name, *_results(folder / name, dsn)))
-    return 0 if all([_told(*score, least=options.least) for score in scores]) else 1
+    enough = [_told(*score, least=options.least) for score in scores]
+    return 0 if all(enough) else 1
 
 
 @contextmanager
@@ -183,8 +184,8 @@ def _results(folder: Path, dsn: str) -> tuple[Counter[str], Counter[str]]:
 def _function(change: str) -> str:
     """`entrepot.load.checks.x_taken__mutmut_3` and `entrepot.x.xǁCutterǁcut__mutmut_1`, as people write them."""
     module, _, name = change.removeprefix("entrepot.").rpartition(".")
-    name = re.sub(r"__mutmut_\d+$", "", name).removeprefix("x")
-    return f"{module}.{name.lstrip('_ǁ') if 'ǁ' not in name else name.strip('ǁ').replace('ǁ', '.')}"
+    name = re.sub(r"__mutmut_\d+$", "", name)
+    return f"{module}.{name.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
 
 
 def _told(name: str, ends: Counter[str], survived: Counter[str], *, least: float) -> bool:

@@ -48,15 +48,18 @@ class StagedTarget(FakeTarget):
         return list(self.lines.values())
 
     def prepare(self, spec: LoadSpec) -> LoadSpec:
+        assert spec.job_id
         self.prepared += 1
         return spec
 
     def forget_chunks(self, spec: LoadSpec, chunk_ids: Sequence[str]) -> None:
+        assert spec.job_id
         assert self.prepared, "there is something to forget them in"
         for chunk_id in chunk_ids:
             self.lines.pop(chunk_id, None)
 
     def check(self, spec: LoadSpec) -> CheckResult:
+        assert spec.job_id
         loaded = sum(line.accepted for line in self.lines.values())
         codes = {(r.chunk_id, r.row): r.code for r in self.refused}
         double = sum(code == "duplicate" for code in codes.values())
@@ -64,6 +67,7 @@ class StagedTarget(FakeTarget):
         return CheckResult(rest, double, len(codes) - double, self.collapsed)
 
     def refusals(self, spec: LoadSpec) -> Iterator[RefusedRow]:
+        assert spec.job_id
         return iter(self.refused)
 
     def drop_staging(self, tenant: str, job_id: str) -> None:
@@ -216,7 +220,6 @@ def test_a_cancel_while_it_checks_wins(world: Any, target: StagedTarget) -> None
 
 def test_what_the_target_refuses_ends_the_job_without_staging(world: Any, target: StagedTarget) -> None:
     job = loaded(world)
-    target.faults.fail("check", TargetError("The table is gone."))
     target.check = lambda spec: (_ for _ in ()).throw(TargetError("The table is gone.", table="x"))  # type: ignore[method-assign]
     answer = run(world, job)
     assert (answer.outcome, answer.job_id) == ("stop", job.job_id)
@@ -340,7 +343,9 @@ def test_many_failed_chunks_are_counted_and_some_are_named(world: Any, target: S
     message = fresh(world, job).error.message
     assert "11 of the chunks" in message
     assert "000009 …" in message and "000010" not in message
-    other = _stored(world, any_job(source=put(world, data, "x"), detection=DETECTION, reloads=MAX_RELOADS), cut(rows, 0))
+    other = _stored(
+        world, any_job(source=put(world, data, "x"), detection=DETECTION, reloads=MAX_RELOADS), cut(rows, 0)
+    )
     for n in range(10):
         target.lines.pop(f"{n:06d}")
     run(world, other)
