@@ -56,6 +56,7 @@ PARTS = {
         (
             "tests/contract/target/test_check.py",
             "tests/contract/target/test_check_by_mode.py",
+            "tests/contract/target/test_merge.py",
             "tests/contract/target/test_modes.py",
             "tests/unit/workflow/test_check.py",
         ),

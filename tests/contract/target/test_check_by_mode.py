@@ -383,3 +383,10 @@ def test_a_reference_is_checked_before_a_key_wins(
     spec = ready(target, a_contract(schema), [(1, "B", 1), (1, "X", 2)])
     assert [r[:3] for r in found(target, spec)] == [(3, "reference", "name")]
     assert publish(target, spec).inserted == 1
+
+
+def test_rows_that_are_unique_as_a_whole(target: PostgresTarget, db: psycopg.Connection, schema: str) -> None:
+    db.execute(f"CREATE TABLE {schema}.people (id bigint, name text, age integer, UNIQUE (age, id, name))")
+    db.execute(f"INSERT INTO {schema}.people VALUES (1, 'a', 1)")
+    spec = ready(target, a_contract(schema, key=[]), [(1, "a", 1), (1, "a", 2), (1, "a", 2)], mode=Mode.APPEND)
+    assert found(target, spec) == [(2, "unique", "", "in the table"), (4, "unique", "", "row 3 has it")]
