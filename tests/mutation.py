@@ -29,6 +29,7 @@ LIBRARY = ROOT / "layers" / "core" / "python" / "entrepot"
 
 NOTICED = frozenset({"killed", "timeout", "segfault"})
 """What mutmut says of a change that some test noticed: it failed, or it never came to an end."""
+OPEN = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +95,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--children", type=int, default=2, help="processes at a time (default: %(default)s)")
     parser.add_argument("--least", type=float, default=80, help="percent to be noticed (default: %(default)s)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work here and leave it; again goes on")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="work here and leave it; a second run tries what was left once more"
+    )
     options = parser.parse_args(arguments)
-    scores: list[tuple[str, Counter[str], Counter[str]]] = []
+    ends: dict[str, dict[str, str]] = {}
     with _folder(options.keep) as folder, _server() as dsn:
         for name in options.parts or PARTS:
-            _lay_out(folder / name, PARTS[name])
-            _mutmut(folder / name, dsn, "run", "--max-children", str(options.children))
-            scores.append((name, *_results(folder / name, dsn)))
-    enough = [_told(*score, least=options.least) for score in scores]
+            here = folder / name
+            _lay_out(here, PARTS[name])
+            run = ("run", "--max-children", str(options.children))
+            left = [c for c, how in _results(here, dsn).items() if how not in {*NOTICED, OPEN}]
+            _mutmut(here, dsn, *run)
+            if left:
+                _mutmut(here, dsn, *run, *left)
+            ends[name] = _results(here, dsn)
+    enough = [_told(name, found, least=options.least) for name, found in ends.items()]
     return 0 if all(enough) else 1
 
 
@@ -171,15 +179,12 @@ def _mutmut(folder: Path, dsn: str, *arguments: str, quiet: bool = False) -> str
     return done.stdout or ""
 
 
-def _results(folder: Path, dsn: str) -> tuple[Counter[str], Counter[str]]:
-    """How many changes ended how, and how many survived in each function."""
-    ends, survived = Counter[str](), Counter[str]()
-    for line in _mutmut(folder, dsn, "results", "--all", "true", quiet=True).splitlines():
-        change, _, how = line.strip().partition(": ")
-        ends[how] += 1
-        if how not in NOTICED:
-            survived[_function(change)] += 1
-    return ends, survived
+def _results(folder: Path, dsn: str) -> dict[str, str]:
+    """How each change ended; nothing before the first run."""
+    if not (folder / "mutants").exists():
+        return {}
+    lines = _mutmut(folder, dsn, "results", "--all", "true", quiet=True).splitlines()
+    return dict(line.strip().split(": ", 1) for line in lines if ": " in line)
 
 
 def _function(change: str) -> str:
@@ -189,13 +194,15 @@ def _function(change: str) -> str:
     return f"{module}.{name.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
 
 
-def _told(name: str, ends: Counter[str], survived: Counter[str], *, least: float) -> bool:
+def _told(name: str, found: dict[str, str], *, least: float) -> bool:
     """Prints a part's score; whether it is enough."""
-    noticed, every = sum(ends[how] for how in NOTICED), ends.total()
-    share = 100 * noticed / every if every else 0.0
-    others = ", ".join(f"{count} {how}" for how, count in sorted(ends.items()) if how != "killed")
-    print(f"\n{name}: {noticed} of {every} changes noticed ({share:.1f}%{'; ' + others if others else ''})")
-    for function, count in survived.most_common():
+    ends = Counter(found.values())
+    noticed = sum(ends[how] for how in NOTICED)
+    share = 100 * noticed / len(found) if found else 0.0
+    others = "".join(f"; {count} {how}" for how, count in sorted(ends.items()) if how != "killed")
+    print(f"\n{name}: {noticed} of {len(found)} changes noticed ({share:.1f}%{others})")
+    left = Counter(_function(change) for change, how in found.items() if how not in NOTICED)
+    for function, count in left.most_common():
         print(f"{count:6} left in {function}")
     return share >= least
 
