@@ -161,6 +161,8 @@ def test_a_large_source_becomes_larger_chunks_rather_than_more(world: Any, monke
         placed(world, HEADER + b"1,345678\n" * 10)
     )
     assert [c.records for c in tight.chunks] == [2] * 5
+    uneven = Cutter(world, any_job(source=any_source(size=95)), FakeDeadline())
+    assert [c.records for c in uneven.cut(placed(world, HEADER + b"1,3456789\n" * 4)).chunks] == [1] * 4
 
 
 def pieces(world: Any, cut: Cut) -> bytes:
