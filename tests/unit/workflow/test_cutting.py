@@ -199,6 +199,14 @@ def test_a_header_in_utf16_may_be_longer_than_a_block(world: Any) -> None:
     assert cut.digest == hashlib.sha256(raw).hexdigest()
 
 
+def test_what_a_quote_that_is_never_closed_held_back_becomes_pieces_at_the_end(world: Any) -> None:
+    rows = '1,"oops\n' + "2,some text\n" * 20
+    found = placed(world, rows.encode("utf-16-le"), encoding="utf-16-le", data_start=0, first_row=1)
+    cut = in_one_go(world, found)
+    assert pieces(world, cut) == rows.encode()
+    assert (len(cut.chunks) > 2, sum(c.records for c in cut.chunks)) == (True, 21)
+
+
 def test_the_version_that_was_delivered_becomes_pieces_and_no_later_one(world: Any) -> None:
     found = placed(world, (HEADER + ROWS).decode().encode("utf-16-le"), encoding="utf-16-le", data_start=16)
     world.blobs.write(found.source.uri, b"")
