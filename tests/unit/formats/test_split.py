@@ -146,3 +146,15 @@ def test_json_lines_keep_their_numbers_digits_and_refuse_what_is_no_object() -> 
     assert parsed.rows.tolist() == [1, 3]
     codes = [(r.row, r.findings[0].code) for r in parsed.refused]
     assert codes == [(4, "json"), (5, "json"), (6, "unknown_column"), (7, "json"), (8, "nul"), (9, "json")]
+
+
+def test_a_long_record_is_named_by_its_row_and_place_wherever_the_bytes_were_cut() -> None:
+    data = b"1,2\n3,4\n" + b"x" * 40 + b"\n5,6\n"
+    # Blocks are shorter than the longest record: what lies before it is counted by then.
+    for size in (15, 10, 3):
+        splitter = Splitter(any_detection(data_start=4), 1 << 10, max_record_bytes=20)
+        with pytest.raises(SourceError) as caught:
+            for at in range(0, len(data), size):
+                splitter.feed(data[at : at + size])
+        assert caught.value.facts == {"reason": "record_too_long", "row": 4, "offset": 12}
+        assert caught.value.hint

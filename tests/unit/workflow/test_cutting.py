@@ -161,6 +161,8 @@ def test_a_large_source_becomes_larger_chunks_rather_than_more(world: Any, monke
         placed(world, HEADER + b"1,345678\n" * 10)
     )
     assert [c.records for c in tight.chunks] == [2] * 5
+    uneven = Cutter(world, any_job(source=any_source(size=95)), FakeDeadline())
+    assert [c.records for c in uneven.cut(placed(world, HEADER + b"1,3456789\n" * 4)).chunks] == [1] * 4
 
 
 def pieces(world: Any, cut: Cut) -> bytes:
@@ -195,6 +197,14 @@ def test_a_header_in_utf16_may_be_longer_than_a_block(world: Any) -> None:
     cut = in_one_go(world, placed(world, raw, encoding="utf-16-le", data_start=len(header)))
     assert pieces(world, cut) == ROWS
     assert cut.digest == hashlib.sha256(raw).hexdigest()
+
+
+def test_what_a_quote_that_is_never_closed_held_back_becomes_pieces_at_the_end(world: Any) -> None:
+    rows = '1,"oops\n' + "2,some text\n" * 20
+    found = placed(world, rows.encode("utf-16-le"), encoding="utf-16-le", data_start=0, first_row=1)
+    cut = in_one_go(world, found)
+    assert pieces(world, cut) == rows.encode()
+    assert (len(cut.chunks) > 2, sum(c.records for c in cut.chunks)) == (True, 21)
 
 
 def test_the_version_that_was_delivered_becomes_pieces_and_no_later_one(world: Any) -> None:
