@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(state: Path, settings_file: Path, functions: str = "", proxy: str = "") -> None:
@@ -12,7 +13,7 @@ def main(state: Path, settings_file: Path, functions: str = "", proxy: str = "")
 
     Args:
         state: Its state directory.
-        settings_file: JSON of settings to change.
+        settings_file: JSON of settings to change; ``invocations_at_once`` of one function is the cloud's own.
         functions: Folder of functions to run instead of its own.
         proxy: Folder of a socket through which the functions reach the database.
     """
@@ -21,7 +22,9 @@ def main(state: Path, settings_file: Path, functions: str = "", proxy: str = "")
     from stacks.settings import Settings
 
     overrides = json.loads(settings_file.read_text())
-    options = {"functions_root": Path(functions)} if functions else {}
+    options: dict[str, Any] = {"functions_root": Path(functions)} if functions else {}
+    if at_once := overrides.pop("invocations_at_once", None):
+        options["concurrency"] = at_once
     if proxy:
         direct = EmbeddedPostgres.secret.fget
         assert direct is not None

@@ -14,11 +14,25 @@ import pytest
 
 from entrepot.adapters.dynamodb.slots import PK, SK
 from entrepot_client.jobs import Job
+from tests.chaos.victim import Host
 from tests.e2e.driver import Driver, balanced, csv
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("faults")]
 
 ROW = "somebody with a name that is long enough {n}"
+
+
+class Apart:
+    """A cloud in a process of its own, as a driver sees it: this process may have one already."""
+
+    def __init__(self, host: Host) -> None:
+        self.client = host.aws
+        self.api_url, self.dsn, self.names = (host.ready[what] for what in ("api_url", "dsn", "names"))
+        self._token = str(host.ready["token"])
+
+    def issue_token(self, *_: str, **__: str) -> str:
+        """The token of the cloud's steward."""
+        return self._token
 
 
 @contextmanager
@@ -31,13 +45,18 @@ def _cloud(state: Path, *, connections: int, load: int, functions: int) -> Itera
         load: Chunks that each job loads at once.
         functions: Invocations of one function at once.
     """
-    from local.cloud import LocalCloud
-    from stacks.settings import Settings
-
-    database, concurrency = {"connections": connections}, {"load": load}
-    settings = Settings.local(chunk_bytes=64 << 10, database=database, concurrency=concurrency)
-    with LocalCloud(state, settings=settings, concurrency=functions) as running:
-        yield Driver(running)
+    host = Host(
+        state,
+        chunk_bytes=64 << 10,
+        database={"connections": connections},
+        concurrency={"load": load},
+        invocations_at_once=functions,
+    )
+    host.start()
+    try:
+        yield Driver(Apart(host))
+    finally:
+        host.stop()
 
 
 class Sampler:
