@@ -69,6 +69,8 @@ PARTS = {
             "tests/contract/target/test_publish_by_mode.py",
             "tests/contract/target/test_modes.py",
             "tests/contract/target/test_plan.py",
+            "tests/contract/target/test_conditions.py",
+            "tests/contract/target/test_undo.py",
             "tests/unit/workflow/test_plan_and_undo.py",
             "tests/unit/workflow/test_publish.py",
         ),

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from entrepot.adapters.postgres import PostgresTarget
-from entrepot.errors import NotFoundError
+from entrepot.errors import IntegrityError, NotFoundError
 from entrepot.model.contract import Mode
 
-from .making import a_contract, publish, ready, run
+from .making import a_contract, a_spec, load, publish, ready, run
 
 DATED = [
     {"name": "id", "type": "integer"},
@@ -153,3 +153,30 @@ def test_pages_of_a_plan_follow_each_other_and_know_one_action(target: PostgresT
     (update,) = target.plan_rows(spec, action="update")
     assert (update.old, update.new) == ({"name": "a"}, {"name": "A"})
     assert (update.row, update.chunk_id, update.moved) == (2, "000000", False)
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.APPEND])
+def test_a_chunk_that_was_never_loaded_is_missed_in_the_database(
+    target: PostgresTarget, schema: str, mode: Mode
+) -> None:
+    spec = a_spec(target, a_contract(schema), chunks=3, mode=mode)
+    load(target, spec, [(1, "a", 1)], chunk=0)
+    load(target, spec, [(2, "b", 2)], chunk=2, first_row=9)
+    target.check(spec)
+    with pytest.raises(IntegrityError):
+        publish(target, spec)
+    assert target.describe(schema, "people") is None
+
+
+def test_staging_that_survives_a_crash_is_published_as_any(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    run(target, a_contract(schema), [(1, "a", 1), (2, "b", 2)], unlogged=False)
+    spec = ready(target, a_contract(schema), [(1, "A", 1), (3, "c", 3)], unlogged=False)
+    query = "SELECT relpersistence::text FROM pg_class WHERE relname LIKE %s ORDER BY relname"
+    plan = target.plan(spec)
+    made = db.execute(query, (f"{spec.staging_table}%",)).fetchall()
+    assert len(made) > 1, "staging and the plan beside it"
+    assert set(made) == {("p",)}
+    assert publish(target, spec, plan_hash=plan.summary.hash).updated == 1
+    assert rows(db, schema, "id, name") == [(1, "A"), (2, "b"), (3, "c")]
