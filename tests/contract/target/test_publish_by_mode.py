@@ -56,16 +56,6 @@ def test_versions_that_begin_at_the_same_time_change_nothing(
     assert rows(db, schema, "id, name") == [(1, "a")]
 
 
-def test_a_version_is_a_whole_row_whatever_fields_an_upsert_would_change(
-    target: PostgresTarget, db: psycopg.Connection, schema: str
-) -> None:
-    chosen = a_contract(schema, mode="history", update=["name"])
-    run(target, chosen, [(1, "a", 1), (2, "b", 2)])
-    receipt = run(target, chosen, [(1, "a", 9), (2, "b", 2)])
-    assert (receipt.updated, receipt.unchanged) == (1, 1)
-    assert rows(db, schema, "id, age, is_current") == [(1, 1, False), (1, 9, True), (2, 2, True)]
-
-
 def test_another_mode_than_history_compares_the_time_as_any_value(
     target: PostgresTarget, db: psycopg.Connection, schema: str
 ) -> None:
