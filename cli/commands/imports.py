@@ -134,6 +134,8 @@ def import_(
     }
     items = given.look(file)
     alone = items[0] if len(items) == 1 and not items[0].is_folder and not incremental else None
+    if alone and merge is not None:
+        raise typer.BadParameter("one file has nothing to be merged with; name several", param_hint="--merge")
     request = Request(
         file=alone.path if alone else None,
         source=alone.uri if alone else "",

@@ -45,6 +45,9 @@ def test_files_are_merged_by_the_order_that_is_named(served: Shell, driver: Driv
     assert done.code == 0, done.stderr
     assert (done.document["collapsed"], done.document["inserted"]) == (2, 2)
     assert driver.rows(name) == [(1, "Ada", 36), (2, "Bob", 41)]
+    wrong = served("import", crm, shop, "--contract", contract, "--merge", "crm.csv,store.csv")
+    assert wrong.code == 2, wrong.stderr
+    assert "store.csv" in wrong.stderr
 
 
 @pytest.mark.capability("SRC4")

@@ -224,6 +224,12 @@ def test_an_unknown_mode_names_the_known_ones(run: Cli, file: Path) -> None:
     assert "delete-missing" in done.stderr
 
 
+def test_one_file_is_not_merged(run: Cli, file: Path) -> None:
+    done = run("import", file, "--merge", "a.csv,b.csv")
+    assert done.exit_code == 2
+    assert "name several" in done.stderr
+
+
 def test_no_token(run: Cli, file: Path) -> None:
     done = run("import", file, ENTREPOT_TOKEN="")
     assert done.exit_code == 2

@@ -17,7 +17,7 @@ from entrepot.model.job import RUNNING, Job, JobState, Step
 from entrepot.model.source import Detection
 from entrepot.model.steps import LoadSpec, MergeRange, StepInput, StepOutput
 from entrepot.workflow.chunks import read_chunks
-from entrepot.workflow.columns import check_mergeable, map_inputs, merge_ranges, merged_columns, merged_profile
+from entrepot.workflow.columns import check_mergeable, map_inputs, merge_ranges, merged_columns, merged_profile, precedence
 from entrepot.workflow.inputs import detection_of, every_input
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over, question
 from entrepot.workflow.precedence import came_before
@@ -103,7 +103,11 @@ def _map(world: World, job: Job) -> Job | None:
 
 
 def _merge(world: World, job: Job) -> list[MergeRange]:
-    if job.options.merge is None or not job.source.inputs:
+    if job.options.merge is None:
+        return []
+    if not job.source.inputs:
+        # One object has nothing to give way to, but what is said of it must be so all the same.
+        precedence(job.options.merge, [job.source.name])
         return []
     inputs = [(one.n, one.source.name) for one in every_input(world, job)]
     return merge_ranges(job.options.merge, inputs, read_chunks(world, job.chunks_key))

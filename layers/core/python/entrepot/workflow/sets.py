@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrepot.errors import ForbiddenError, UsageError
+from entrepot.errors import ForbiddenError, SourceError, UsageError
 from entrepot.model.job import JobOptions
 from entrepot.model.source import Source
 from entrepot.ports.world import Deadline
@@ -66,7 +66,11 @@ class Sets:
         source = self.gathered(caller, wanted, once, deadline)
         if options.merge is not None:
             names = [s.name for s in self.of(source)]
-            precedence(options.merge, names)
+            try:
+                precedence(options.merge, names)
+            except SourceError as error:
+                # Nothing was read yet: it is the request that is wrong.
+                raise UsageError(error.message, hint=error.hint) from None
         return Increment(self._requests.anew(self._delivery(caller, ask, source)))
 
     def wanted(self, caller: Caller, named: Sequence[Named]) -> list[Wanted]:
