@@ -17,7 +17,14 @@ from entrepot.model.job import RUNNING, Job, JobState, Step
 from entrepot.model.source import Detection
 from entrepot.model.steps import LoadSpec, MergeRange, StepInput, StepOutput
 from entrepot.workflow.chunks import read_chunks
-from entrepot.workflow.columns import check_mergeable, map_inputs, merge_ranges, merged_columns, merged_profile, precedence
+from entrepot.workflow.columns import (
+    check_mergeable,
+    map_inputs,
+    merge_ranges,
+    merged_columns,
+    merged_profile,
+    precedence,
+)
 from entrepot.workflow.inputs import detection_of, every_input
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over, question
 from entrepot.workflow.precedence import came_before
