@@ -1,0 +1,1 @@
+"""Writers: a module a format, all behind `entrepot.formats.writing.Writer`."""
