@@ -118,7 +118,7 @@ class Reader(Protocol):
 
     @property
     def format(self) -> str:
-        """The format's word in DESIGN's list: xlsx, json, parquet …"""
+        """The format's word in DESIGN's list, such as xlsx."""
         ...
 
     @property
