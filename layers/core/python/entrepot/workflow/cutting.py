@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from entrepot.formats.encoding import needs_pieces, piece_detection, to_utf8
+from entrepot.formats.encoding import needs_pieces, piece_detection, rows_of, to_utf8
 from entrepot.formats.split import Splitter
 from entrepot.model.job import Job
 from entrepot.model.source import Chunk, Detection, Source, SplitState
@@ -108,7 +108,7 @@ class Cutter:
         read_as = piece_detection(detection)
         cutter = Splitter(read_as, self._chunk_bytes, _beginning(read_as, n))
         waiting, base, pieces = bytearray(), 0, []
-        for text in to_utf8(data(), detection.encoding):
+        for text in to_utf8(rows_of(data(), detection), detection.encoding):
             waiting += text
             for chunk in cutter.feed(text):
                 pieces.append(self._piece(chunk, waiting, base))
