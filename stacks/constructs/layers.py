@@ -31,7 +31,7 @@ class _LayerBundling:
 
 
 class Layers(Construct):
-    """``core`` for all, ``data`` for columns, ``database`` for PostgreSQL, ``sources`` for files, ``web`` for the API."""
+    """``core`` for all, ``data`` for columns, ``database`` for PostgreSQL, ``sources`` for files, ``web`` the API."""
 
     def __init__(self, scope: Construct, construct_id: str, house: House) -> None:
         super().__init__(scope, construct_id)

@@ -53,7 +53,7 @@ class Inspections:
         """
         source = self._sets.gathered(caller, self._sets.wanted(caller, [named]), once, deadline)
         seed = f"{caller.actor}\x00{once.key}\x00{once.fingerprint}" if once.key else self._world.ids.new()
-        digest = hashlib.sha256("\x00".join((caller.tenant, "inspection", seed)).encode()).digest()
+        digest = hashlib.sha256(f"{caller.tenant}\x00inspection\x00{seed}".encode()).digest()
         stamp = self._world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         job = Job(
             tenant=caller.tenant,
