@@ -27,10 +27,13 @@ class Source(Model):
     sha256: str = ""
     inputs: int = 0
     """How many objects it stands for: ``uri`` is then their list in the work bucket, ``version`` its digest."""
+    unpacked: str = ""
+    """Of what holds archives: the list of the objects that were unpacked, in the work bucket; ``inputs`` counts
+    them, and all else is as it was delivered."""
 
     def identity(self) -> str:
         """What makes two deliveries the same delivery: place and version, or content; of a set, in any order."""
-        if self.inputs:
+        if self.inputs and not self.unpacked:
             return f"set:{self.version}"
         return f"{self.uri}@{self.version}" if self.version else f"sha256:{self.sha256}"
 
@@ -95,7 +98,8 @@ class TablePart(Model):
 class Detection(Model):
     """What `detect` found: enough to split and read the source, no row values."""
 
-    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    format: str = "csv"
+    """A word of DESIGN's list of formats, or a plug-in's."""
     encoding: str = "utf-8"
     """Python's name; ``utf-8-sig`` with a byte-order mark."""
     bom_bytes: int = 0
@@ -108,6 +112,12 @@ class Detection(Model):
     """Byte offset at which the rows end (footnotes and further tables follow); 0: the source's end."""
     first_row: int = 2
     """Row number of the first data record, counting from 1 at the top of the file."""
+    table: str = ""
+    """Of a source with several tables: the name of the one that is read."""
+    place: int = 0
+    """Its place among them, from 0."""
+    types: list[str] = Field(default_factory=list)
+    """Type words that the source itself states for its columns; empty words, or none, where it does not."""
     size: int = 0
     tables: list[TablePart] = Field(default_factory=list)
     """Further tables below the first."""
@@ -133,6 +143,8 @@ class Chunk(Model):
     """Which of the job's objects it is a part of, from 0."""
     plain: bool = False
     """Split proved every record well-formed and none blank: a reader may trust its own count then."""
+    refused: int = 0
+    """Rows of this part of the source that its reader refused; they lie beside the piece (`workflow.chunks`)."""
 
     @staticmethod
     def number(n: int) -> str:
@@ -145,6 +157,8 @@ class SplitState(Model):
 
     input: int = 0
     """Of a job of many objects: the one that is being cut."""
+    members: int = 0
+    """Of archives: the members that were unpacked, before anything is detected."""
     detected: int = 0
     """Of a job of many objects: the blocks of them that were looked at, before any is cut."""
     offset: int = 0
