@@ -129,16 +129,12 @@ class Finder:
         table = [head if i == start else self._rows[i] for i in range(start, min(len(self._rows), start + 300))]
         table = [r for r, i in zip(table, range(start, len(self._rows)), strict=False) if not self._blank(i)]
         header = header_rows(self._comparable(table, head, width))
-        if not header:
-            width = max(width, 1)
-            part = Part(start, 0, start, len(self._rows), width)
-        else:
+        if header:
             rows = [self._cells(i, width, None) for i in range(start, start + header)]
             names = joined_header([*(self._rows[i] for i in range(start - lead, start)), *rows])
-            if len(names) > width and self._surplus(start + header, width):
-                pass
-            width = max(width, len(names)) if len(names) != width + 1 or names[-1].strip() else width
-            part = Part(start - lead, header + lead, start + header, len(self._rows), width, names)
+            part = Part(start - lead, header + lead, start + header, len(self._rows), max(width, len(names)), names)
+        else:
+            part = Part(start, 0, start, len(self._rows), max(width, 1))
         self._finish(part)
         return part
 
@@ -148,10 +144,6 @@ class Finder:
             return table
         even = [*head, *[""] * (width - len(head))][:width]
         return [even, *table[1:]]
-
-    def _surplus(self, first: int, width: int) -> bool:
-        near = self._rows[first : first + _NEAR]
-        return any(len(r) > width for r in near)
 
     def _start(self, at: int, *, first: bool) -> int | None:
         """The record with which a table begins."""
@@ -171,6 +163,8 @@ class Finder:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
         cells = row if len(row) == width else self._cells(i, width, None)
+        if len(row) == 1 < width and (after > i + 1 or self._headed(after)):
+            return False  # a title above a header
         filled = [j for j, c in enumerate(cells) if c.strip()]
         if len(cells) == 1 or share < 0.6 or abs(len(cells) - width) > max(1, width // 3):
             return False
@@ -180,7 +174,12 @@ class Finder:
             return False  # a word and its value above the header
         return len(filled) >= min(2, width - 1)
 
+    def _headed(self, i: int) -> bool:
+        return i < len(self._rows) and header_rows([r for r in self._rows[i : i + 40] if r]) > 0
+
     def _names(self, i: int) -> bool:
+        if i >= len(self._rows):
+            return False
         rest = [r for r in self._rows[i + 1 : i + 40] if len(r) == len(self._rows[i])]
         return len(self._rows[i]) > 1 and all(c.strip() for c in self._rows[i]) and names_over_values(self._rows[i], rest)
 
@@ -269,7 +268,7 @@ class Finder:
                 self._heads(self._rows[j], part, kinds) and self._blank(j - 1) for j in rest[:3] if j > part.first
             ) and not self._like_rows(i, part, kinds)
         if len(row) == part.width and part.width > 1:
-            return self._heads(row, part, kinds) or not self._like_rows(i, part, kinds)
+            return self._heads(row, part, kinds)
         return True
 
     def _like_rows(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
