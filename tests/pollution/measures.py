@@ -98,6 +98,6 @@ def measure(cases: Iterable[Case], folder: Path) -> Summary:
         except EntrepotError as error:
             summary.results.append(Result(case, exact=False, scores=(0.0,) * 10, error=str(error)))
             continue
-        summary.results.append(Result(case, found == case.truth, scores(case.truth, found), found))
+        summary.results.append(Result(case, case.exact(found), scores(case.truth, found), found))
     summary.seconds = time.perf_counter() - began
     return summary

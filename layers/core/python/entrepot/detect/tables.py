@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from entrepot.detect.header import header_rows, joined_header, names_over_values
+from entrepot.detect.header import header_rows, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
-from entrepot.formats.mend import SHORT, Mended
+from entrepot.formats.mend import DELIMITER, QUOTES, SHORT, Mended
 
 _NEAR = 12
 """Rows further down that say how wide the table is."""
@@ -170,18 +170,15 @@ class Finder:
             return False
         if filled == [0]:
             return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._names(after)))
-        if filled == [0, 1] and width > 2 and self._names(after):
+        if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
         return len(filled) >= min(2, width - 1)
 
     def _headed(self, i: int) -> bool:
         return i < len(self._rows) and header_rows([r for r in self._rows[i : i + 40] if r]) > 0
 
-    def _names(self, i: int) -> bool:
-        if i >= len(self._rows):
-            return False
-        rest = [r for r in self._rows[i + 1 : i + 40] if len(r) == len(self._rows[i])]
-        return len(self._rows[i]) > 1 and all(c.strip() for c in self._rows[i]) and names_over_values(self._rows[i], rest)
+    def _fuller_below(self, i: int, width: int) -> bool:
+        return any(sum(bool(c.strip()) for c in row) > 0.6 * width for row in self._rows[i + 1 : i + _NEAR])
 
     def _wider_below(self, i: int) -> bool:
         below = [len(r) for j, r in enumerate(self._rows[i : i + _MOST_ABOVE], i) if not self._blank(j)]
@@ -215,8 +212,14 @@ class Finder:
         kinds = ColumnKinds.of(body, part.width)
         if self._whole:
             part.end = self._end(part, kinds)
+            def is_thin(i: int) -> bool:
+                row = self._rows[i]
+                return thin(row) and not (
+                    len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
+                )
+
             part.end = footnotes_from(
-                part.first, part.end, self._rows, self._blank, part.width, kinds, broken=self._broken(part.end)
+                part.first, part.end, self._rows, self._blank, is_thin, part.width, kinds, broken=self._broken(part.end)
             )
 
     def _broken(self, end: int) -> bool:
@@ -290,6 +293,7 @@ def footnotes_from(
     end: int,
     rows: Sequence[list[str]],
     is_blank: Callable[[int], bool],
+    is_thin: Callable[[int], bool],
     width: int,
     kinds: ColumnKinds,
     *,
@@ -302,19 +306,20 @@ def footnotes_from(
         end: Behind the last record that could be a row.
         rows: The cells of all records.
         is_blank: Whether a record is blank.
+        is_thin: Whether a record has its first cell alone.
         width: How many columns it has.
         kinds: What they hold.
         broken: Whether the last record breaks off.
     """
     at = end
-    while at > first and (is_blank(at - 1) or (width > 1 and _thin(rows[at - 1]))):
+    while at > first and (is_blank(at - 1) or (width > 1 and is_thin(at - 1))):
         at -= 1
     below = [i for i in range(at, end) if not is_blank(i)]
     if not below or at == first or width == 1:
         return _last_filled(first, end, is_blank)
     apart = is_blank(at)
-    thin = sum(_thin(rows[i]) for i in range(first, at) if not is_blank(i))
-    if not apart and thin > 0.05 * (at - first):
+    sparse = sum(thin(rows[i]) for i in range(first, at) if not is_blank(i))
+    if not apart and sparse > 0.05 * (at - first):
         return _last_filled(first, end, is_blank)
     said = rows[below[0]][0]
     if apart or (not (broken and len(below) == 1) and _says_something(said, width, kinds, first, at, rows)):
@@ -328,7 +333,8 @@ def _last_filled(first: int, end: int, is_blank: Callable[[int], bool]) -> int:
     return end
 
 
-def _thin(row: list[str]) -> bool:
+def thin(row: list[str]) -> bool:
+    """Whether a record has its first cell alone."""
     return bool(row) and bool(row[0].strip()) and not any(c.strip() for c in row[1:])
 
 
