@@ -90,7 +90,7 @@ def dialects(table: Table) -> Iterator[Case]:
     # What a text tool replaces by the letter: nothing is quoted or doubled anew.
     bare = "".join("'".join(PLAIN.row(r).split('"')) + "\r\n" for r in rows)
     if table.name == "orders":
-        yield _case(table, "replaced", "quote", bare, [[c.replace('""', "''") for c in r] for r in rows])
+        yield _case(table, "replaced", "quote", bare, [[c.replace('"', "'") for c in r] for r in rows])
         yield _case(table, "replaced", "delimiter", "".join(_spaced(r) + "\r\n" for r in rows), rows)
     yield _case(table, "quote", "all", Look(all_quoted=True).text(rows), rows)
     if any('"' in c for r in rows for c in r):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from entrepot.detect.header import header_rows, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
@@ -14,6 +15,8 @@ from entrepot.formats.mend import DELIMITER, QUOTES, SHORT, Mended
 
 _NEAR = 12
 """Rows further down that say how wide the table is."""
+_SHARE = 0.5
+"""Of the rows near by, that have the same number of cells."""
 _MOST_ABOVE = 60
 _LEARNED = 400
 _MOST_TABLES = 50
@@ -76,6 +79,7 @@ class Finder:
         self._rows = rows
         self._mend = mend
         self._whole = whole
+        self._blanks = [blank(kind, row) for kind, row in zip(kinds, rows, strict=True)]
 
     def layout(self) -> Layout:
         """All tables, and how many records below the first are no rows."""
@@ -96,7 +100,7 @@ class Finder:
         return Layout(parts, left)
 
     def _blank(self, i: int) -> bool:
-        return blank(self._kinds[i], self._rows[i])
+        return self._blanks[i]
 
     def _next(self, i: int) -> int:
         """The next record that is not blank."""
@@ -122,8 +126,10 @@ class Finder:
         start = self._start(at, first=first)
         if start is None:
             return None
-        width, _ = self._width(self._next(start + 1)) if self._next(start + 1) < len(self._rows) else (0, 0.0)
-        width = width or len(self._rows[start])
+        below = self._next(start + 1)
+        width, share = self._width(below) if below < len(self._rows) else (len(self._rows[start]), 1.0)
+        if share < _SHARE:
+            width = self._width(start)[0]
         head = self._cells(start, width, None)
         lead = self._leading(at, start, width)
         table = [head if i == start else self._rows[i] for i in range(start, min(len(self._rows), start + 300))]
@@ -153,12 +159,16 @@ class Finder:
         for i in range(begin, min(len(self._rows), begin + _MOST_ABOVE)):
             if not self._blank(i) and self._begins(i):
                 return i
-        return begin if first else None
+        # Nothing is orderly: the first record with several cells then begins what there is.
+        several = (i for i in range(begin, len(self._rows)) if len(self._rows[i]) > 1 and not self._blank(i))
+        return next(several, begin) if first else None
 
     def _begins(self, i: int) -> bool:
         row = self._rows[i]
         after = self._next(i + 1)
         width, share = self._width(after) if after < len(self._rows) else (len(row), 1.0)
+        if share < _SHARE:
+            width, share = self._width(i)
         if width == 1 and share > 0.5:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
@@ -166,7 +176,7 @@ class Finder:
         if len(row) == 1 < width and (after > i + 1 or self._headed(after)):
             return False  # a title above a header
         filled = [j for j, c in enumerate(cells) if c.strip()]
-        if len(cells) == 1 or share < 0.6 or abs(len(cells) - width) > max(1, width // 3):
+        if len(cells) == 1 or share < _SHARE or abs(len(cells) - width) > max(1, width // 3):
             return False
         if filled == [0]:
             return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._names(after)))
@@ -228,6 +238,7 @@ class Finder:
     def _end(self, part: Part, kinds: ColumnKinds) -> int:
         size = len(self._rows)
         names = part.names
+        after, same = self._counts(part)
         for i in range(part.first, size):
             if self._blank(i):
                 if i + 1 < size and not self._blank(i + 1) and self._ends_before(i + 1, part, kinds):
@@ -236,9 +247,19 @@ class Finder:
             row = self._rows[i]
             if names and part.header and i > part.first and self._repeats(row, names):
                 return i
-            if len(row) != part.width and not self._blank(i - 1) and self._changes(i, part, kinds):
+            few = same[i - part.first] <= 0.1 * after[i - part.first]
+            if len(row) != part.width and few and not self._blank(i - 1) and self._changes(i, part):
                 return i
         return size
+
+    def _counts(self, part: Part) -> tuple[list[int], list[int]]:
+        """How many records from each on are not blank, and how many of them have the table's width."""
+        after, same = [0], [0]
+        for i in range(len(self._rows) - 1, part.first - 1, -1):
+            filled = not self._blanks[i]
+            after.append(after[-1] + filled)
+            same.append(same[-1] + (filled and len(self._rows[i]) == part.width))
+        return after[::-1], same[::-1]
 
     @staticmethod
     def _repeats(row: list[str], names: list[str]) -> bool:
@@ -248,14 +269,10 @@ class Finder:
             return False
         return row[:common] == names[:common] and sum(bool(c.strip()) for c in row) >= 2
 
-    def _changes(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
+    def _changes(self, i: int, part: Part) -> bool:
         """Whether from here on, without a blank line, all rows have another number of cells."""
         width, share = self._width(i)
-        rest = [len(r) for j, r in enumerate(self._rows[i:], i) if not self._blank(j)]
-        same = sum(w == part.width for w in rest)
-        if width == part.width or width < 2 or len(self._rows[i]) != width or share < 0.7 or len(rest) < 3:
-            return False
-        if same > 0.1 * len(rest) or i - part.first < 1:
+        if width == part.width or width < 2 or len(self._rows[i]) != width or share < 0.7 or i == part.first:
             return False
         table = [r for j, r in enumerate(self._rows[i : i + 60], i) if not self._blank(j)]
         return len(table) > 2 and header_rows(table) > 0
@@ -263,9 +280,9 @@ class Finder:
     def _ends_before(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         """Whether what begins behind a blank line is no further row of the table."""
         row = self._rows[i]
-        rest = [j for j in range(i, len(self._rows)) if not self._blank(j)]
-        alike = sum(self._like_rows(j, part, kinds) for j in rest[:200])
-        if alike > 0.5 * len(rest[:200]) and not (len(row) == part.width and self._heads(row, part, kinds)):
+        rest = list(islice((j for j in range(i, len(self._rows)) if not self._blank(j)), 200))
+        alike = sum(self._like_rows(j, part, kinds) for j in rest)
+        if alike > 0.5 * len(rest) and not (len(row) == part.width and self._heads(row, part, kinds)):
             # Rows go on behind the blank line, unless another header comes among them.
             return any(
                 self._heads(self._rows[j], part, kinds) and self._blank(j - 1) for j in rest[:3] if j > part.first

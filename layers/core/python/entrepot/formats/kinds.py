@@ -36,8 +36,8 @@ _MOST_VALUES = 60
 
 
 def kind_of(cell: str) -> str:
-    """The kind of a cell's text: empty, one of the named kinds, or text."""
-    text = cell.strip()
+    """The kind of a cell's text: empty, one of the named kinds, or text. A stray quote at its edge is not looked at."""
+    text = cell.strip(" \t\"'")
     if text.lower() in MISSING:
         return ""
     if len(text) <= _LONGEST:
