@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -114,10 +115,8 @@ def encodings(table: Table) -> Iterator[Case]:
     yield Case(f"bom-{table.name}", "bom", codecs.BOM_UTF8 + text.encode(), rows)
     for name in ("utf-16", "utf-32", "utf-16-le"):
         yield _case(table, "encoding", name, text, rows, name)
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         yield _case(table, "encoding", "cp1252", text, rows, "cp1252")
-    except UnicodeEncodeError:
-        pass
 
 
 def ends(table: Table) -> Iterator[Case]:
@@ -180,7 +179,9 @@ def headers(table: Table) -> Iterator[Case]:
     if typed and table.width <= 9:
         units = ["unit" if i else "key" for i in range(table.width)]
         joined = [f"{h} {u}" for h, u in zip(table.header, units, strict=True)]
-        yield _case(table, "header_rows", "units", PLAIN.text([table.header, units, *table.rows]), [joined, *table.rows])
+        yield _case(
+            table, "header_rows", "units", PLAIN.text([table.header, units, *table.rows]), [joined, *table.rows]
+        )
     yield _case(table, "header_only", "", PLAIN.text([table.header]), [table.header])
     yield _case(table, "one_row", "", PLAIN.text(rows[:2]), rows[:2])
     yield _case(table, "two_rows", "", PLAIN.text(rows[:3]), rows[:3])

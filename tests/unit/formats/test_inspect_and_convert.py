@@ -77,7 +77,7 @@ def test_a_ragged_row_is_kept_and_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n3\n4,5,x\n")
     done = entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
     assert (tmp_path / "b.csv").read_bytes() == b"a,b\n1,2\n3,\n4,5,x\n"
-    assert (done.rows, len(done.doubts)) == (3, 2)
+    assert (done.rows, [d[:6] for d in done.doubts[-2:]]) == (3, ["1 rows", "1 rows"])
     assert "2 rows cannot be read" in entrepot.inspect(tmp_path / "a.csv").doubts[-1]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from entrepot.detect.footnotes import Below, is_thin
 from entrepot.detect.header import header_rows, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
@@ -20,14 +20,6 @@ _SHARE = 0.5
 _MOST_ABOVE = 60
 _LEARNED = 400
 _MOST_TABLES = 50
-_MARK = re.compile(
-    r"\s*(?:[*†‡§#©]|\(c\)|\([0-9*]\)|--|==|source|note|footnote|remark|total|generated|exported|printed|created (?:on|by)|end of"
-    r"|downloaded|updated|last |copyright|disclaimer|[0-9]+ (?:rows|records)|rows:|records:|quelle|hinweis|anmerkung"
-    r"|stand:|summe|gesamt|fuente|nota|total|source|remarque|fonte|bron|kilde|källa|źródło|uwaga)",
-    re.IGNORECASE,
-)
-_SAID = re.compile(r"[^\W\d_]{2,}.*\s")
-
 Mend = Callable[[int, list[str], int, "ColumnKinds | None"], Mended]
 """``mend(record, cells, width, kinds)``: the cells of an odd record as they were meant."""
 
@@ -179,7 +171,7 @@ class Finder:
         if len(cells) == 1 or share < _SHARE or abs(len(cells) - width) > max(1, width // 3):
             return False
         if filled == [0]:
-            return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._names(after)))
+            return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._headed(after)))
         if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
         return len(filled) >= min(2, width - 1)
@@ -222,15 +214,17 @@ class Finder:
         kinds = ColumnKinds.of(body, part.width)
         if self._whole:
             part.end = self._end(part, kinds)
-            def is_thin(i: int) -> bool:
-                row = self._rows[i]
-                return thin(row) and not (
-                    len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
-                )
 
-            part.end = footnotes_from(
-                part.first, part.end, self._rows, self._blank, is_thin, part.width, kinds, broken=self._broken(part.end)
+            part.end = self._below(part, kinds).end(part.first, part.end, broken=self._broken(part.end))
+
+    def _below(self, part: Part, kinds: ColumnKinds) -> Below:
+        def thin(i: int) -> bool:
+            row = self._rows[i]
+            return is_thin(row) and not (
+                len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
             )
+
+        return Below(self._rows, self._blanks, thin, part.width, kinds)
 
     def _broken(self, end: int) -> bool:
         return end == len(self._rows) and end > 0 and self._kinds[end - 1] != GOOD
@@ -293,7 +287,9 @@ class Finder:
 
     def _like_rows(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         row = self._rows[i]
-        return len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        return (
+            len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        )
 
     @staticmethod
     def _heads(row: list[str], part: Part, kinds: ColumnKinds) -> bool:
@@ -303,65 +299,3 @@ class Finder:
         typed = [i for i in range(part.width) if kinds.typed(i)]
         words = [i for i in typed if row[i].strip() and kind_of(row[i]) not in TYPED]
         return bool(typed) and len(words) >= max(1, 0.6 * len(typed)) and all(c.strip() for c in row)
-
-
-def footnotes_from(
-    first: int,
-    end: int,
-    rows: Sequence[list[str]],
-    is_blank: Callable[[int], bool],
-    is_thin: Callable[[int], bool],
-    width: int,
-    kinds: ColumnKinds,
-    *,
-    broken: bool = False,
-) -> int:
-    """Behind which record a table's rows end, when what follows up to ``end`` is said about it.
-
-    Args:
-        first: Its first row.
-        end: Behind the last record that could be a row.
-        rows: The cells of all records.
-        is_blank: Whether a record is blank.
-        is_thin: Whether a record has its first cell alone.
-        width: How many columns it has.
-        kinds: What they hold.
-        broken: Whether the last record breaks off.
-    """
-    at = end
-    while at > first and (is_blank(at - 1) or (width > 1 and is_thin(at - 1))):
-        at -= 1
-    below = [i for i in range(at, end) if not is_blank(i)]
-    if not below or at == first or width == 1:
-        return _last_filled(first, end, is_blank)
-    apart = is_blank(at)
-    sparse = sum(thin(rows[i]) for i in range(first, at) if not is_blank(i))
-    if not apart and sparse > 0.05 * (at - first):
-        return _last_filled(first, end, is_blank)
-    said = rows[below[0]][0]
-    if apart or (not (broken and len(below) == 1) and _says_something(said, width, kinds, first, at, rows)):
-        return _last_filled(first, at, is_blank)
-    return _last_filled(first, end, is_blank)
-
-
-def _last_filled(first: int, end: int, is_blank: Callable[[int], bool]) -> int:
-    while end > first and is_blank(end - 1):
-        end -= 1
-    return end
-
-
-def thin(row: list[str]) -> bool:
-    """Whether a record has its first cell alone."""
-    return bool(row) and bool(row[0].strip()) and not any(c.strip() for c in row[1:])
-
-
-def _says_something(
-    text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]
-) -> bool:
-    """Whether the only cell of a record is a remark, not the beginning of a row."""
-    if _MARK.match(text):
-        return True
-    if kinds.rows and kinds.typed(0):
-        return kind_of(text) not in TYPED and any(c.isalpha() for c in text)
-    longest = max((len(rows[i][0]) for i in range(max(first, end - 200), end) if rows[i]), default=0)
-    return bool(_SAID.match(text)) and len(text) > 2 * longest

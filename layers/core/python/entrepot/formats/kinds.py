@@ -22,7 +22,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("address", re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+", re.IGNORECASE)),
     ("mail", re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")),
     ("code", re.compile(r"(?=\S*[0-9])[\w./#:-]+")),
-    ("word", re.compile(r"[\w'’-]+")),
+    ("word", re.compile(r"[\w'\u2019-]+")),
 )
 TYPED = frozenset({"integer", "number", "money", "percent", "time", "date", "moment", "address", "mail"})
 """Kinds that no name of a column has, but for years."""
