@@ -42,6 +42,7 @@ class Dialect(Model):
     """How delimited text is cut into cells. One character each; None where there is none."""
 
     delimiter: str | None = ","
+    """One character, or a few that stand together, such as ``||``."""
     quote: str | None = '"'
     escape: str | None = '"'
     """Equals ``quote`` when quotes are doubled."""
@@ -49,6 +50,12 @@ class Dialect(Model):
     header_rows: int = 1
     skip_rows: int = 0
     """Records before the header (preamble)."""
+    skip_blanks: bool = False
+    """Whether blanks behind a delimiter belong to it and not to the cell (``a, "b, c"``)."""
+    comment: str | None = None
+    """What lines begin with that are no rows."""
+    footnotes: int = 0
+    """Records below the table that are no rows of it."""
 
 
 class ColumnInfo(Model):
@@ -74,6 +81,20 @@ class TableInfo(Model):
     columns: list[ColumnInfo] = Field(default_factory=list)
 
 
+class TablePart(Model):
+    """Where a further table stands in a delimited source."""
+
+    name: str = ""
+    columns: list[str] = Field(default_factory=list)
+    header_rows: int = 1
+    skip_rows: int = 0
+    """Records of the source before its header."""
+    data_start: int = 0
+    data_end: int = 0
+    """Byte offset at which its rows end; 0: the source's end."""
+    first_row: int = 2
+
+
 class Detection(Model):
     """What `detect` found: enough to split and read the source, no row values."""
 
@@ -87,6 +108,8 @@ class Detection(Model):
     """Header names as found, made unique and non-blank (see ``doubts``)."""
     data_start: int = 0
     """Byte offset of the first data record."""
+    data_end: int = 0
+    """Byte offset at which the rows end (footnotes and further tables follow); 0: the source's end."""
     first_row: int = 2
     """Row number of the first data record, counting from 1 at the top of the file."""
     table: str = ""
@@ -96,6 +119,8 @@ class Detection(Model):
     types: list[str] = Field(default_factory=list)
     """Type words that the source itself states for its columns; empty words, or none, where it does not."""
     size: int = 0
+    tables: list[TablePart] = Field(default_factory=list)
+    """Further tables below the first."""
     doubts: list[str] = Field(default_factory=list)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from entrepot.detect.opening import BY_BYTES, open_reader
-from entrepot.formats.encoding import needs_pieces, piece_detection, to_utf8
+from entrepot.formats.encoding import needs_pieces, piece_detection, rows_of, to_utf8
 from entrepot.formats.pieces import Piece, pieces
 from entrepot.formats.split import Splitter
 from entrepot.model.job import Job
@@ -114,7 +114,7 @@ class Cutter:
         read_as = piece_detection(detection)
         cutter = Splitter(read_as, self._chunk_bytes, _beginning(read_as, n))
         waiting, base, pieces = bytearray(), 0, []
-        for text in to_utf8(data(), detection.encoding):
+        for text in to_utf8(rows_of(data(), detection), detection.encoding):
             waiting += text
             for chunk in cutter.feed(text):
                 pieces.append(self._piece(chunk, waiting, base))
