@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from cli.importing import Request
 
 MODES = ("append", "upsert", "insert-only", "update-only", "replace", "delete-missing", "history", "feed")
+
+
+class Arrays(StrEnum):
+    """What becomes of arrays inside a record."""
+
+    KEEP = "keep"
+    EXPLODE = "explode"
 
 
 def _mode(value: str | None) -> str | None:
@@ -108,6 +116,24 @@ def import_(
     encoding: Annotated[
         str | None, typer.Option("--encoding", help="The file's encoding, when it is not found by itself.")
     ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Read FILE as this format, when its content does not say.")
+    ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option("--sheet", help="The sheet or table of FILE, by name or by place from 0; else the best."),
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="Of an archive, the members to read: a name, or a pattern with *.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", help="Of XML, the element that repeats; of JSON, the array of records.")
+    ] = None,
+    arrays: Annotated[
+        Arrays | None,
+        typer.Option("--arrays", help="Arrays inside a record: kept as one cell, or a row for each item."),
+    ] = None,
+    pattern: Annotated[str | None, typer.Option("--pattern", help="Of log lines: the name of their pattern.")] = None,
     service: options.Service = None,
     state: options.State = options.DEFAULT_STATE,
     dsn: options.Dsn = None,
@@ -131,6 +157,12 @@ def import_(
         "merge": _merge(merge),
         "delimiter": "\t" if delimiter == "\\t" else delimiter,
         "encoding": encoding,
+        "format": format_,
+        "table": sheet,
+        "member": member,
+        "path": path,
+        "arrays": arrays.value if arrays else None,
+        "pattern": pattern,
     }
     items = given.look(file)
     alone = items[0] if len(items) == 1 and not items[0].is_folder and not incremental else None

@@ -8,8 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Self
 
-from pydantic import Field
-
 from entrepot.detect.dialect import sample_rows
 from entrepot.detect.infer import column_infos
 from entrepot.detect.profile import Profile, merge_profiles, profile_chunk
@@ -17,23 +15,11 @@ from entrepot.detect.source import detect_source
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.formats.encoding import piece_detection, to_utf8
 from entrepot.formats.split import Splitter, needs_pieces
-from entrepot.model.base import Model
-from entrepot.model.source import Chunk, ColumnInfo, Detection, Dialect, TableInfo
+from entrepot.model.inspection import Inspection
+from entrepot.model.source import Chunk, Detection, TableInfo
 
 CHUNK_BYTES = 16 << 20
 _BLOCK = 4 << 20
-
-
-class Inspection(Model):
-    """What a file is. The top level repeats the best of ``tables``."""
-
-    format: str
-    encoding: str | None = None
-    dialect: Dialect | None = None
-    columns: list[ColumnInfo] = Field(default_factory=list)
-    rows: int | None = None
-    tables: list[TableInfo] = Field(default_factory=list)
-    doubts: list[str] = Field(default_factory=list)
 
 
 def inspect(path: str | PathLike[str], format: str | None = None) -> Inspection:  # noqa: A002 - the word of the interface

@@ -151,8 +151,8 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
 
     names = [f"c{i}" for i in range(width)]
     types = {name: pa.string() for name in names}
-    if data.startswith(codecs.BOM_UTF8):
-        return None, []  # pyarrow would drop what is text here
+    if not grammar.plain or data.startswith(codecs.BOM_UTF8):
+        return None, []  # pyarrow knows no such dialect, and would drop a mark that is text here
     if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
     ragged: list[_Ragged] = []

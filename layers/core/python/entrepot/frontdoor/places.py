@@ -1,0 +1,89 @@
+"""Where a file to look at lies: a path of this machine, a URI, or a member of an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from entrepot.errors import NotFoundError, UsageError
+
+_BLOCK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file that can be opened.
+
+    Attributes:
+        path: Where it lies on this machine, if only for now.
+        name: What it is called where it comes from.
+    """
+
+    path: Path
+    name: str
+
+
+@contextlib.contextmanager
+def place(path: str | PathLike[str]) -> Iterator[Place]:
+    """The file behind a path or a URI (``file:`` or ``s3:``); an object in S3 is here while the block lasts.
+
+    Raises:
+        NotFoundError: There is no such file.
+        UsageError: It is no file, or a kind of URI that is not read.
+    """
+    text = fspath(path)
+    if text.startswith("s3://"):
+        with tempfile.TemporaryDirectory(prefix="entrepot-") as folder:
+            yield _fetched(text, Path(folder))
+        return
+    if text.startswith("file:"):
+        text = url2pathname(unquote(urlsplit(text).path))
+    elif re.match(r"[a-z][a-z0-9+.-]+://", text):
+        raise UsageError(f"{text.split('://')[0]}:// is not read.", hint="Name a path, file:// or s3://bucket/key.")
+    found = Path(text)
+    if found.is_dir():
+        raise UsageError(f"{found} is a folder.", hint="Name one file.")
+    if not found.exists():
+        raise NotFoundError(f"There is no file {found}.")
+    yield Place(found, found.name)
+
+
+def _fetched(uri: str, folder: Path) -> Place:
+    from entrepot.adapters.s3 import S3Blobs
+
+    name = uri.rstrip("/").rsplit("/", 1)[-1]
+    target = folder / safe(name)
+    with target.open("wb") as out:
+        for block in S3Blobs(buckets=(), read_only=[urlsplit(uri).netloc]).stream(uri, block=_BLOCK):
+            out.write(block)
+    return Place(target, name)
+
+
+def kept(file: IO[bytes], name: str, folder: Path, number: int) -> Place:
+    """A member of an archive as a file of its own; its name only lends the letters that no path can be made of.
+
+    Args:
+        file: The open member.
+        name: What the archive calls it.
+        folder: Where it goes.
+        number: Its place in the archive.
+    """
+    target = folder / f"{number:06d}" / safe(name.rsplit("/", 1)[-1])
+    target.parent.mkdir()
+    with target.open("wb") as out:
+        shutil.copyfileobj(file, out, _BLOCK)
+    return Place(target, name)
+
+
+def safe(name: str) -> str:
+    """A name without what could lead elsewhere."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[-100:].lstrip(".") or "member"
