@@ -85,7 +85,15 @@ def refuse(what: str, error: Exception) -> None:
     if isinstance(error, EntrepotError):
         raise error
     if not isinstance(
-        error, pa.ArrowException | OSError | ValueError | LookupError | ArithmeticError | MemoryError | RecursionError | TypeError
+        error,
+        pa.ArrowException
+        | OSError
+        | ValueError
+        | LookupError
+        | ArithmeticError
+        | MemoryError
+        | RecursionError
+        | TypeError,
     ):
         raise error
     said = str(error).lower()
@@ -222,7 +230,9 @@ def _is_text(row: pa.RecordBatch) -> bool:
     import pyarrow as pa
 
     # A slice shares its dictionary with the others; only a row of its own tells.
-    row = pa.RecordBatch.from_arrays([pa.concat_arrays([c]).take(pa.array([0])) for c in row.columns], schema=row.schema)
+    row = pa.RecordBatch.from_arrays(
+        [pa.concat_arrays([c]).take(pa.array([0])) for c in row.columns], schema=row.schema
+    )
     try:
         for column in row.columns:
             plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
