@@ -44,16 +44,14 @@ def _runs(part: bytes) -> list[tuple[str, float]]:
     lines = [line for line in re.split(rb"[\r\n]+", part[: 64 << 10], maxsplit=_MOST_LINES)[:_MOST_LINES] if line]
     if len(lines) < 2:
         return []
-    counts = [Counter(_RUN.findall(line)) for line in lines]
     found = []
-    for run in counts[0]:
-        times = Counter(count[run] for count in counts)
+    for run in dict.fromkeys(_RUN.findall(lines[0])):
+        times = Counter(line.count(run) for line in lines)
         number, share = times.most_common(1)[0]
         if not number or share < 0.9 * len(lines):
             continue
-        single = run[:1]
-        # Where the mark also stands alone, a pair of it is an empty cell between two.
-        if len(set(run)) == 1 and any(line.replace(run, b"").count(single) for line in lines):
+        # Where the mark of a pair also stands alone, the pair is an empty cell between two.
+        if run[:1] in b",;|\t" and len(set(run)) == 1 and any(run[:1] in line.replace(run, b"") for line in lines):
             continue
         try:
             found.append((run.decode("utf-8"), 1.15))

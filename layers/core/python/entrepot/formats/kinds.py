@@ -75,8 +75,8 @@ class ColumnKinds:
         near = sum(count[k] for group in _NEAR if kind in group for k in group if k != kind)
         likely = (count[kind] + 0.3 * near + 0.01 * self.rows + 0.05) / (self.rows * 1.3 + 0.1)
         values = self.values[column]
-        if cell and len(values) <= min(_MOST_VALUES, self.rows // 2) and cell in values:
-            likely *= 1.3
+        if cell and self.rows >= 10 and len(values) <= min(_MOST_VALUES, self.rows // 2):
+            likely *= 1.3 if cell in values else 0.15
         return math.log(min(1.0, likely))
 
     def accepts(self, cells: Sequence[str]) -> bool:

@@ -80,7 +80,7 @@ class Mender:
             return Mended([t.text for t in exact], QUOTES)
         if len(best) == self._width:
             return Mended([t.text for t in best], AS_IT_STANDS)
-        return self._other_delimiter(text, best) or self._aligned(best) or self._as_it_stands(best)
+        return self._aligned(best, sure=True) or self._other_delimiter(text, best) or self._aligned(best) or self._as_it_stands(best)
 
     def align(self, cells: Sequence[str]) -> Mended:
         """A record whose cells are known but are too many or too few."""
@@ -108,8 +108,7 @@ class Mender:
         return max((w.tokens() for w in least), key=self._fit)
 
     def _fit(self, tokens: Sequence[Token]) -> float:
-        assert self._kinds is not None
-        return sum(self._kinds.fit(i, t.text) for i, t in enumerate(tokens))
+        return self._score([t.text for t in tokens])
 
     def _other_delimiter(self, text: str, best: list[Token]) -> Mended | None:
         for mark in _OTHERS:
@@ -119,7 +118,10 @@ class Mender:
             tokens = exact if exact is not None else plain
             if len(tokens) == self._width and self._accepts(tokens, best):
                 return Mended([t.text for t in tokens], DELIMITER)
-            if mark == " " and self._kinds is not None and len(tokens) > self._width:
+            main = self._dialect.delimiter or ","
+            if mark == " " and self._kinds is not None and len(tokens) > self._width and not any(
+                main in t.text for t in tokens if not t.quoted
+            ):
                 joined = _joined(tokens, mark, self._kinds, self._width)
                 if joined is not None and self._kinds.accepts(joined):
                     return Mended(joined, DELIMITER)
@@ -130,32 +132,41 @@ class Mender:
             return len(best) == 1 and all(t.text.strip() for t in tokens) and len({t.text for t in tokens}) > 1
         return self._kinds.accepts([t.text for t in tokens])
 
-    def _aligned(self, tokens: list[Token]) -> Mended | None:
+    def _aligned(self, tokens: list[Token], *, sure: bool = False) -> Mended | None:
+        """Too many or too few cells put under the columns that they fit; ``sure``: only where all of them fit."""
         surplus = len(tokens) - self._width
-        if surplus > 0 and not any(t.text for t in tokens[self._width :]):
-            return Mended([t.text for t in tokens[: self._width]], MOVED)
         if self._kinds is None:
             filled = [t.text for t in tokens if t.text.strip()]
             return Mended(filled, MOVED) if surplus > 0 and len(filled) == self._width else None
-        if not self._kinds.rows or abs(surplus) > 2 or len(tokens) < 2 or self._width > 200:
-            return None
-        if surplus < 0:
-            ways = [(0.0, cells) for cells in _with_blanks([t.text for t in tokens], -surplus)]
-        else:
-            ways = list(_narrowed(tokens, surplus, self._dialect.delimiter or ","))
-        return self._best(ways, accept=surplus > 0)
+        if self._kinds.rows and 0 < abs(surplus) <= 2 and 1 < len(tokens) and self._width <= 200:
+            found = self._wider(tokens, -surplus) if surplus < 0 else self._narrower(tokens, surplus)
+            if found is not None and (not sure or self._kinds.accepts(found)):
+                return Mended(found, MOVED)
+        if surplus > 0 and not sure and not any(t.text for t in tokens[self._width :]):
+            return Mended([t.text for t in tokens[: self._width]], MOVED)
+        return None
 
-    def _best(self, ways: list[tuple[float, list[str]]], *, accept: bool) -> Mended | None:
+    def _wider(self, tokens: list[Token], missing: int) -> list[str] | None:
+        """Empty cells go where the others then fit best; of places alike, into the last."""
+        ways = [(self._score(cells), n, cells) for n, cells in enumerate(_with_blanks([t.text for t in tokens], missing))]
+        best = max(ways, key=lambda w: (round(w[0], 6), w[1]))
+        return best[2]
+
+    def _narrower(self, tokens: list[Token], surplus: int) -> list[str] | None:
         assert self._kinds is not None
         scored: dict[tuple[str, ...], float] = {}
-        for cost, cells in ways:
-            score = sum(self._kinds.fit(i, c) for i, c in enumerate(cells)) - cost
+        for cost, cells in _narrowed(tokens, surplus, self._dialect.delimiter or ","):
+            score = self._score(cells) - cost
             scored[tuple(cells)] = max(score, scored.get(tuple(cells), score))
         ranked = sorted(scored.items(), key=lambda s: -s[1])
         if not ranked or (len(ranked) > 1 and ranked[0][1] - ranked[1][1] < _MARGIN):
             return None
         cells = list(ranked[0][0])
-        return None if accept and not self._kinds.accepts(cells) else Mended(cells, MOVED)
+        return cells if self._kinds.accepts(cells) else None
+
+    def _score(self, cells: Sequence[str]) -> float:
+        assert self._kinds is not None
+        return sum(self._kinds.fit(i, c) for i, c in enumerate(cells))
 
     def _as_it_stands(self, tokens: list[Token]) -> Mended:
         cells = [t.text for t in tokens]

@@ -114,6 +114,8 @@ def _target(path: Path, stated: str | None, write: dict[str, Any] | None) -> _Ta
 
 def _convert(found: Place, target: _Target, table: str | int | None, options: ReadOptions | None) -> Conversion:
     with found.path.open("rb") as file:
+        if not found.path.stat().st_size and target.format in _TEXT:
+            return _text(found, target, table)
         kind = format_of(file, found.name)
         if kind.container is not None and kind.format is None:
             return _member(found, file, target, table, options)
