@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -169,9 +170,7 @@ class JsonReader:
         root = Survey(cursor, self._options, self._levels).value()
         if cursor.peek():
             if self._options.strict:
-                raise cursor.broken(
-                    f"{mark!r} follows the document" if mark in "{[,]}" else "more follows the document"
-                )
+                raise cursor.broken("more follows the document")
             return [self._sequence(root)]
         if self._options.path:
             return [self._named(root, self._options.path)]
@@ -205,6 +204,7 @@ class JsonReader:
             )
         plans = [self._table(node) for node in found]
         tables = {node.path for node in found}
+        _tell_apart(plans)
         rest = [name for name, path in _leaf_paths(root) if path not in tables]
         if rest:
             name = _unused("document", {p.table.name for p in plans})
@@ -288,7 +288,7 @@ class JsonReader:
         return self._record(node)
 
     def _called(self, path: Path) -> str:
-        return ".".join(path) or self._stem
+        return path[-1] if path else self._stem
 
     # Rows
 
@@ -346,6 +346,14 @@ class JsonReader:
         if plan.grid and kind is list:
             return ({str(i): cell(item) for i, item in enumerate(value)},)
         return ({} if value is None else {VALUE: cell(value)},)
+
+
+def _tell_apart(plans: list[Plan]) -> None:
+    """Gives tables that share a name their paths as names."""
+    names = Counter(plan.table.name for plan in plans)
+    for plan in plans:
+        if names[plan.table.name] > 1 and plan.node.path:
+            plan.table.name = ".".join(plan.node.path)
 
 
 def _document_row(pairs: tuple[tuple[str, str | None], ...]) -> dict[str, str | None]:
