@@ -211,7 +211,17 @@ def _leniently(record: bytes, grammar: Grammar) -> list[bytes]:
 def _lenient(delimiter: bytes | None, quote: bytes) -> re.Pattern[bytes]:
     q, d = re.escape(quote), re.escape(delimiter) if delimiter else rb"\Z"
     return re.compile(
-        rb"(?:\A|" + d + rb")(" + q + rb"[\s\S]{0,4000}?" + q + rb"(?=[ \t]*(?:" + d + rb"|\Z))|(?:(?!" + d + rb")[\s\S])*)"
+        rb"(?:\A|"
+        + d
+        + rb")("
+        + q
+        + rb"[\s\S]{0,4000}?"
+        + q
+        + rb"(?=[ \t]*(?:"
+        + d
+        + rb"|\Z))|(?:(?!"
+        + d
+        + rb")[\s\S])*)"
     )
 
 

@@ -182,7 +182,9 @@ class Finder:
 
     def _names(self, i: int) -> bool:
         rest = [r for r in self._rows[i + 1 : i + 40] if len(r) == len(self._rows[i])]
-        return len(self._rows[i]) > 1 and all(c.strip() for c in self._rows[i]) and names_over_values(self._rows[i], rest)
+        return (
+            len(self._rows[i]) > 1 and all(c.strip() for c in self._rows[i]) and names_over_values(self._rows[i], rest)
+        )
 
     def _wider_below(self, i: int) -> bool:
         below = [len(r) for j, r in enumerate(self._rows[i : i + _MOST_ABOVE], i) if not self._blank(j)]
@@ -274,7 +276,9 @@ class Finder:
 
     def _like_rows(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         row = self._rows[i]
-        return len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        return (
+            len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        )
 
     @staticmethod
     def _heads(row: list[str], part: Part, kinds: ColumnKinds) -> bool:
@@ -333,9 +337,7 @@ def _thin(row: list[str]) -> bool:
     return bool(row) and bool(row[0].strip()) and not any(c.strip() for c in row[1:])
 
 
-def _says_something(
-    text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]
-) -> bool:
+def _says_something(text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]) -> bool:
     """Whether the only cell of a record is a remark, not the beginning of a row."""
     if _MARK.match(text):
         return True

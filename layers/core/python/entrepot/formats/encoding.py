@@ -67,9 +67,7 @@ def needs_pieces(detection: Detection) -> bool:
 
 def piece_detection(detection: Detection) -> Detection:
     """The detection of the UTF-8 text that `to_utf8` makes of the data part of a source."""
-    return detection.model_copy(
-        update={"encoding": "utf-8", "bom_bytes": 0, "data_start": 0, "data_end": 0, "size": 0}
-    )
+    return detection.model_copy(update={"encoding": "utf-8", "bom_bytes": 0, "data_start": 0, "data_end": 0, "size": 0})
 
 
 def rows_of(blocks: Iterable[bytes], detection: Detection) -> Iterator[bytes]:

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format_of, open_reader
 from entrepot.errors import EntrepotError, SourceError, UsageError
-from entrepot.formats.reading import LIMITS, Batch, Reader, ReadOptions, Table
+from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
-from entrepot.frontdoor.places import Place, kept, place
+from entrepot.frontdoor.places import Place, place, unpacked
 from entrepot.frontdoor.surveying import profile_batches
 from entrepot.frontdoor.typed import Typed
 from entrepot.model.base import Model
@@ -136,21 +136,16 @@ def _member(
     found: Place, file: IO[bytes], target: _Target, table: str | int | None, options: ReadOptions | None
 ) -> Conversion:
     """The member that is named, or the largest that can be read; ``member/table`` names a table inside one."""
-    from entrepot.formats.containers import members
-
     best: tuple[Place, str] | None = None
     left: list[str] = []
     inner: str | int | None = None
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder:
-        for n, member in enumerate(members(file, found.name, LIMITS)):
-            chosen, within = _named(member.name, n, table)
+        for member in unpacked(file, found.name, Path(folder)):
+            chosen, within = _named(member.name, member.number, table)
             if not chosen:
                 continue
             try:
-                if member.error is not None:
-                    raise member.error
-                with member.open() as opened:
-                    here = kept(opened, member.name, Path(folder), n)
+                here = member.place()
                 with here.path.open("rb") as content:
                     format_of(content, here.name)
             except EntrepotError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 from entrepot.detect.opening import BY_BYTES, choose, format_of, open_reader
 from entrepot.detect.recognise import Kind
 from entrepot.errors import EntrepotError, SourceError
-from entrepot.formats.reading import LIMITS, ReadOptions
-from entrepot.frontdoor.places import Place, kept, place
+from entrepot.formats.reading import ReadOptions
+from entrepot.frontdoor.places import Place, place, unpacked
 from entrepot.frontdoor.surveying import survey, table_info
 from entrepot.inspection import inspect as inspect_delimited
 from entrepot.model.inspection import Inspection, MemberInfo
@@ -89,18 +89,13 @@ def _tables(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
 
 def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
     """The members, each looked at on its own; one that cannot be read is named, and its neighbours go on."""
-    from entrepot.formats.containers import members
-
     told: list[MemberInfo] = []
     looked: list[tuple[str, Inspection]] = []
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder, found.path.open("rb") as file:
-        for n, member in enumerate(members(file, found.name, LIMITS)):
+        for member in unpacked(file, found.name, Path(folder)):
             info = MemberInfo(name=member.name, size=member.size)
             try:
-                if member.error is not None:
-                    raise member.error
-                with member.open() as opened:
-                    here = kept(opened, member.name, Path(folder), n)
+                here = member.place()
                 one = inspect_place(here, None, options)
                 here.path.unlink()
             except EntrepotError as error:

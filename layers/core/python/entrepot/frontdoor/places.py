@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from entrepot.errors import NotFoundError, UsageError
+from entrepot.formats.reading import LIMITS
+
+if TYPE_CHECKING:
+    from entrepot.formats.containers import Member
 
 _BLOCK = 4 << 20
 
@@ -68,20 +72,52 @@ def _fetched(uri: str, folder: Path) -> Place:
     return Place(target, name)
 
 
-def kept(file: IO[bytes], name: str, folder: Path, number: int) -> Place:
-    """A member of an archive as a file of its own; its name only lends the letters that no path can be made of.
+@dataclass(slots=True)
+class Unpacked:
+    """A member of an archive, here while its archive is gone through.
+
+    Attributes:
+        name: Its path in the archive.
+        number: Its place, from 0.
+        size: Bytes, where that is known.
+    """
+
+    name: str
+    number: int
+    size: int | None
+    _member: Member
+    _folder: Path
+
+    def place(self) -> Place:
+        """The member as a file of its own; the name only lends the letters that no path can be made of.
+
+        Raises:
+            SourceError: It cannot be unpacked.
+        """
+        if self._member.error is not None:
+            raise self._member.error
+        target = self._folder / f"{self.number:06d}" / safe(self.name.rsplit("/", 1)[-1])
+        target.parent.mkdir(exist_ok=True)
+        with self._member.open() as file, target.open("wb") as out:
+            shutil.copyfileobj(file, out, _BLOCK)
+        return Place(target, self.name)
+
+
+def unpacked(file: IO[bytes], name: str, folder: Path) -> Iterator[Unpacked]:
+    """The members of an archive, one after the other; what was taken of one stays until the folder goes.
 
     Args:
-        file: The open member.
-        name: What the archive calls it.
-        folder: Where it goes.
-        number: Its place in the archive.
+        file: The open archive.
+        name: What it is called.
+        folder: Where members are laid.
+
+    Raises:
+        SourceError: The archive cannot be read any further.
     """
-    target = folder / f"{number:06d}" / safe(name.rsplit("/", 1)[-1])
-    target.parent.mkdir()
-    with target.open("wb") as out:
-        shutil.copyfileobj(file, out, _BLOCK)
-    return Place(target, name)
+    from entrepot.formats.containers import members
+
+    for number, member in enumerate(members(file, name, LIMITS)):
+        yield Unpacked(member.name, number, member.size, member, folder)
 
 
 def safe(name: str) -> str:
