@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from entrepot.errors import UsageError
 
@@ -36,22 +36,27 @@ def compressed(file: IO[bytes], compression: str, member_name: str = "data") -> 
         UsageError: There is no such compression.
     """
     if compression == "gzip":
-        return _Compressing(gzip.GzipFile("", "wb", _LEVEL_GZIP, file, mtime=0))
+        return _stream(gzip.GzipFile("", "wb", _LEVEL_GZIP, file, mtime=0))
     if compression == "zstd":
         import zstandard
 
         packer = zstandard.ZstdCompressor(level=_LEVEL_ZSTD, write_checksum=True)
-        return _Compressing(packer.stream_writer(file, closefd=False))
+        return _stream(packer.stream_writer(file, closefd=False))
     if compression == "zip":
         archive = zipfile.ZipFile(_Forward(file), "w", zipfile.ZIP_DEFLATED)
         info = zipfile.ZipInfo(member_name, _EPOCH)
         info.compress_type = zipfile.ZIP_DEFLATED
         info.create_system = 3
         info.external_attr = 0o100644 << 16
-        return _Compressing(archive.open(info, "w", force_zip64=True), archive.close)
+        return _stream(archive.open(info, "w", force_zip64=True), archive.close)
     raise UsageError(
         f"The compression {compression!r} cannot be written.", hint="Use gzip, zstd or zip.", compression=compression
     )
+
+
+def _stream(packer: object, ended: Callable[[], None] | None = None) -> IO[bytes]:
+    # Neither the packers nor what wraps them declare what they all are.
+    return cast("IO[bytes]", _Compressing(cast("IO[bytes]", packer), ended))
 
 
 class _Forward(io.RawIOBase):
