@@ -119,7 +119,7 @@ def _chosen(detection: Detection, place: Path, table: str | int | None) -> int:
     number = int(table) if isinstance(table, int) or table.isdecimal() else -1
     if not 0 <= number < len(names):
         raise UsageError(
-            f"{place.name} has no table {str(table)[:100]!r}.", hint=f"It has {', '.join(names)}.", table=str(table)[:100]
+            f"{place.name} has no table {str(table)[:100]!r}.", hint=f"It has {names}.", table=str(table)[:100]
         )
     return number
 
