@@ -163,7 +163,9 @@ def headers(table: Table) -> Iterator[Case]:
     if typed and table.width <= 9:
         units = ["unit" if i else "key" for i in range(table.width)]
         joined = [f"{h} {u}" for h, u in zip(table.header, units, strict=True)]
-        yield _case(table, "header_rows", "units", PLAIN.text([table.header, units, *table.rows]), [joined, *table.rows])
+        yield _case(
+            table, "header_rows", "units", PLAIN.text([table.header, units, *table.rows]), [joined, *table.rows]
+        )
     yield _case(table, "header_only", "", PLAIN.text([table.header]), [table.header])
     yield _case(table, "one_row", "", PLAIN.text(rows[:2]), rows[:2])
     yield _case(table, "two_rows", "", PLAIN.text(rows[:3]), rows[:3])
