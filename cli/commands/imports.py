@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
+from cli.options import Arrays
 
 if TYPE_CHECKING:
     from cli.importing import Request
 
 MODES = ("append", "upsert", "insert-only", "update-only", "replace", "delete-missing", "history", "feed")
-
-
-class Arrays(StrEnum):
-    """What becomes of arrays inside a record."""
-
-    KEEP = "keep"
-    EXPLODE = "explode"
 
 
 def _mode(value: str | None) -> str | None:

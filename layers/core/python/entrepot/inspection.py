@@ -7,27 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Self
 
-from pydantic import Field
-
 from entrepot.delimited import DelimitedFile, table_names
 from entrepot.detect.infer import column_infos
 from entrepot.detect.profile import Profile, merge_profiles, profile_chunk
 from entrepot.detect.source import detect_source
 from entrepot.errors import NotFoundError, UsageError
-from entrepot.model.base import Model
-from entrepot.model.source import Chunk, ColumnInfo, Detection, Dialect, TableInfo
-
-
-class Inspection(Model):
-    """What a file is. The top level repeats the best of ``tables``."""
-
-    format: str
-    encoding: str | None = None
-    dialect: Dialect | None = None
-    columns: list[ColumnInfo] = Field(default_factory=list)
-    rows: int | None = None
-    tables: list[TableInfo] = Field(default_factory=list)
-    doubts: list[str] = Field(default_factory=list)
+from entrepot.model.inspection import Inspection
+from entrepot.model.source import Chunk, Detection, TableInfo
 
 
 def inspect(path: str | PathLike[str], format: str | None = None) -> Inspection:  # noqa: A002 - the word of the interface
@@ -133,9 +119,7 @@ def _chosen(detection: Detection, place: Path, table: str | int | None) -> int:
     number = int(table) if isinstance(table, int) or table.isdecimal() else -1
     if not 0 <= number < len(names):
         raise UsageError(
-            f"{place.name} has no table {str(table)[:100]!r}.",
-            hint=f"It has {', '.join(names)}.",
-            table=str(table)[:100],
+            f"{place.name} has no table {str(table)[:100]!r}.", hint=f"It has {names}.", table=str(table)[:100]
         )
     return number
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from entrepot.detect.recognise import Kind, recognise
-from entrepot.errors import SourceError, UsageError
+from entrepot.detect.recognise import Kind, recognise, refusal
+from entrepot.errors import UsageError
 from entrepot.formats import plugins
-from entrepot.formats.reading import READERS, Reader, ReadOptions, Table, opener
+from entrepot.formats.reading import READERS, Reader, ReadOptions, Table
 from entrepot.model.source import Detection, Dialect
 
 if TYPE_CHECKING:
@@ -32,25 +32,13 @@ def format_of(file: IO[bytes], name: str, stated: str | None = None) -> Kind:
         UsageError: The stated format is not known.
     """
     if stated is not None:
-        known = BY_BYTES | READERS.keys() | plugins.formats()
+        known = BY_BYTES | READERS.keys() | plugins.plugins().keys()
         if stated not in known:
             raise UsageError(f"Format {stated!r} cannot be read.", hint=f"Formats: {', '.join(sorted(known))}.")
         return Kind(format=stated, words=stated)
     kind = recognise(file, name)
-    if kind.encrypted:
-        raise SourceError(
-            f"The file is {kind.words} and is encrypted.",
-            hint="Save it without a password and send that.",
-            reason="encrypted",
-            found=kind.words,
-        )
-    if kind.format is None and kind.container is None:
-        raise SourceError(
-            f"The file is {kind.words}, which holds no table that can be read.",
-            hint="Export it as CSV in UTF-8, or as a workbook, and send that.",
-            reason="binary",
-            found=kind.words,
-        )
+    if kind.encrypted or (kind.format is None and kind.container is None):
+        raise refusal(kind, name)
     return kind
 
 
@@ -66,9 +54,8 @@ def open_reader(file: IO[bytes], name: str, format: str, options: ReadOptions) -
     Raises:
         SourceError: The file is not what it seemed to be.
     """
-    found = opener(format) if format in READERS else plugins.opener(format)
     file.seek(0)
-    return found(file, name, options)
+    return plugins.opener(format)(file, name, options)
 
 
 def choose(tables: Sequence[Table], wanted: str | int | None) -> int:

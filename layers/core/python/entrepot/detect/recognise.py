@@ -21,7 +21,7 @@ class Kind:
     Attributes:
         format: The word of a format that is read (of DESIGN's list, or a plug-in's); None when it is not read, or
             is only a container.
-        container: zip, gzip, bz2, xz, zstd, tar or eml, when it holds members. A message has both words.
+        container: zip, gzip, bz2, xz, zstd, tar or eml, when it holds members.
         encrypted: Whether its content needs a password or a key.
         words: What such a file is called in a sentence, with its article.
     """
@@ -37,7 +37,7 @@ _TEXTS = {
     "jsonl": Kind("jsonl", words="a JSON Lines file"),
     "xml": Kind("xml", words="an XML document"),
     "sql": Kind("sql", words="an SQL script"),
-    "eml": Kind("eml", "eml", words="an e-mail message"),
+    "eml": Kind(None, "eml", words="an e-mail message"),
     "mbox": Kind(None, words="a mailbox of messages (mbox)"),
     "html": Kind(None, words="an HTML page"),
     "calendar": Kind(None, words="a calendar or an address card"),

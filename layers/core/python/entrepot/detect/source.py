@@ -261,25 +261,29 @@ def _dialect_doubts(sample: _Sample, guess: Guess, tried: list[Guess], stated: s
 
 
 def _json_lines(sample: _Sample) -> Detection:
-    names: dict[str, None] = {}
+    names: dict[str, bool] = {}
     text = sample.text(sample.data)
-    lines = text.splitlines() if sample.whole else text.split("\n")[:-1]
+    lines = re.split(r"\r\n?|\n", text) if sample.whole else text.split("\n")[:-1]
     while not lines and sample.more():
         lines = sample.text(sample.data).split("\n")[:-1]
     problem = ""
     for line in lines:
         if line.strip():
             try:
-                names.update(dict.fromkeys(read_object(line)))
+                for name, cell in read_object(line).items():
+                    names[name] = names.get(name, False) or cell is not None
             except NotAnObjectError as error:
                 problem = problem or str(error)
     if not names:
         raise SourceError(
             f"No line is a JSON object{': ' if problem else ''}{problem}.",
-            hint="Write one flat JSON object a line.",
+            hint="Write one JSON object a line.",
             reason="json",
         )
-    columns, doubts = column_names(list(names), len(names))
+    # A name that was only ever null gives way to those of the object that it stands for elsewhere.
+    parents = {name[:at] for name in names for at in range(len(name)) if name[at] == "."}
+    found = [name for name, filled in names.items() if filled or name not in parents]
+    columns, doubts = column_names(found, len(found))
     return Detection(
         format="jsonl",
         encoding=sample.encoding,

@@ -280,7 +280,7 @@ def _compare(entry: ZipEntry, raw: bytes, flags: int, method: int, sums: tuple[i
         else "method"
         if method != entry.method
         else "encryption"
-        if (flags ^ entry.flags) & ENCRYPTED
+        if (flags ^ entry.flags) & 1
         else "size or checksum"
         if any(a != b and not (later and a == 0) for a, b in zip(sums, stated, strict=True))
         else ""
