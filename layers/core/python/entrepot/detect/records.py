@@ -100,6 +100,12 @@ class SampleRecords:
         pattern = re.compile(re.escape(mark) + r"+\s*[^\W\d_]")
         return mark in {"#", "//"} or (len(odd) > 1 and all(pattern.match(self.record(i)) for i in odd))
 
+    def trailing(self, part: Part) -> bool:
+        """Whether most rows of a table have one cell more than it has columns, an empty one."""
+        rows = [r for r in self.rows[part.first : min(part.end, part.first + _LEARNED)] if r]
+        surplus = sum(len(r) > part.width and not any(r[part.width :]) for r in rows)
+        return 2 * surplus > len(rows)
+
     def footnotes(self, tail: bytes, part: Part) -> tuple[int, int]:
         """Where the rows of a table end in the source's last bytes, and how many records follow them.
 

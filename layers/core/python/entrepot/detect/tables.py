@@ -130,11 +130,17 @@ class Finder:
         if header:
             rows = [self._cells(i, width, None) for i in range(start, start + header)]
             names = joined_header([*(self._rows[i] for i in range(start - lead, start)), *rows])
+            if len(self._rows[start]) < width and not self._filled_behind(start, len(self._rows[start])):
+                width, names = len(self._rows[start]), names[: len(self._rows[start])]
             part = Part(start - lead, header + lead, start + header, len(self._rows), max(width, len(names)), names)
         else:
             part = Part(start, 0, start, len(self._rows), max(width, 1))
         self._finish(part)
         return part
+
+    def _filled_behind(self, start: int, width: int) -> bool:
+        """Whether rows have anything behind the header's last cell."""
+        return any(any(c.strip() for c in row[width:]) for row in self._rows[start + 1 : start + _LEARNED])
 
     def _comparable(self, table: list[list[str]], head: list[str], width: int) -> list[list[str]]:
         """The table with a header of another width brought to that of its rows, for comparison."""
