@@ -130,13 +130,20 @@ class Finder:
         if header:
             rows = [self._cells(i, width, None) for i in range(start, start + header)]
             names = joined_header([*(self._rows[i] for i in range(start - lead, start)), *rows])
-            if len(self._rows[start]) < width and not self._filled_behind(start, len(self._rows[start])):
+            if len(self._rows[start]) == width - 1 > 0 and self._numbered(start + header, width):
+                names = ["", *names[: width - 1]]  # the numbers of rows, as R writes them
+            elif len(self._rows[start]) < width and not self._filled_behind(start, len(self._rows[start])):
                 width, names = len(self._rows[start]), names[: len(self._rows[start])]
             part = Part(start - lead, header + lead, start + header, len(self._rows), max(width, len(names)), names)
         else:
             part = Part(start, 0, start, len(self._rows), max(width, 1))
         self._finish(part)
         return part
+
+    def _numbered(self, first: int, width: int) -> bool:
+        """Whether the rows are numbered in their first cell."""
+        rows = [r for i, r in enumerate(self._rows[first : first + _LEARNED], first) if not self._blank(i)]
+        return len(rows) > 1 and all(len(r) == width and r[0] == str(n) for n, r in enumerate(rows, 1))
 
     def _filled_behind(self, start: int, width: int) -> bool:
         """Whether rows have anything behind the header's last cell."""
