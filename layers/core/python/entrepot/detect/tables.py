@@ -174,6 +174,8 @@ class Finder:
         width, share = self._width(after) if after < len(self._rows) else (len(row), 1.0)
         if share < _SHARE:
             width, share = self._width(i)
+        if len(row) > width > 0 and sum(bool(c.strip()) for c in row) >= max(2, width):
+            return True  # what stands above a table has no more cells than it
         if width == 1 and share > 0.5:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
@@ -187,6 +189,8 @@ class Finder:
             return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._headed(after)))
         if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
+        if len(filled) == 1 and filled != [0] and not self._fuller_below(i, width):
+            return True  # as sparse as the rows below it
         return len(filled) >= min(2, width - 1)
 
     def _headed(self, i: int) -> bool:
