@@ -15,7 +15,7 @@ from entrepot.detect.plain import plain_numbers
 from entrepot.detect.shapes import LONGEST, Ints, Texts, shapes, with_words
 from entrepot.detect.sketch import hash_texts, smallest
 from entrepot.validate.casts import words
-from entrepot.validate.casts.base import Caster, RefusedValueError, text_of
+from entrepot.validate.casts.base import Caster, RefusedValueError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,9 +46,9 @@ def column_profile(texts: pa.Array) -> ColumnProfile:
     _look(profile, seen, weights, high=high)
     hashes = hash_texts(seen)
     profile.sketch = smallest(hashes)
-    profile.repeated = len(seen) < len(filled) if values is not None else _repeats(hashes, profile)
-    few = _least(hashes)
-    profile.examples = {str(int(hashes[i])): seen[int(i)].as_py()[:SHOWN_LENGTH] for i in few}
+    profile.repeated = len(seen) < len(filled) if values is not None else _repeats(hashes)
+    places = _places(hashes, profile.sketch)
+    profile.examples = {str(int(hashes[i])): seen[i].as_py()[:SHOWN_LENGTH] for i in places}
     if len(seen) <= MAX_SMALL:
         profile.small = _small(counts if counts is not None else filled.value_counts())
     else:
@@ -148,17 +148,24 @@ def _probes(texts: pa.Array) -> list[str]:
     return list(dict.fromkeys(texts[i].as_py() for i in range(0, len(texts), step)))
 
 
-def _repeats(hashes: npt.NDArray[np.uint64], profile: ColumnProfile) -> bool:
-    head = hashes[:_SAMPLE]
-    if len(np.unique(head)) < len(head):
-        return True
-    ordered = np.sort(hashes)
-    return bool(np.any(ordered[1:] == ordered[:-1])) and profile.cells > 1
+def _repeats(hashes: npt.NDArray[np.uint64]) -> bool:
+    """Whether a value comes twice; most that repeat show it among the first."""
+    for part in (hashes[:_SAMPLE], hashes):
+        ordered = np.sort(part)
+        if (ordered[1:] == ordered[:-1]).any():
+            return True
+    return False
 
 
 def holds_high(texts: pa.Array) -> bool:
     """Whether some text is not ASCII."""
-    return not text_of(texts).isascii()
+    _, offset_buffer, text_buffer = texts.buffers()
+    if text_buffer is None or not len(texts):
+        return False
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
+    first, last = int(offsets[texts.offset]), int(offsets[texts.offset + len(texts)])
+    # Bytes beyond ASCII are negative when they are looked at with a sign.
+    return first < last and int(np.frombuffer(text_buffer, dtype=np.int8)[first:last].min()) < 0
 
 
 def _small(counts: pa.StructArray) -> dict[str, int]:
@@ -170,9 +177,6 @@ def _small(counts: pa.StructArray) -> dict[str, int]:
     return dict(sorted(small.items()))
 
 
-def _least(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-    near = np.arange(len(hashes))
-    if len(hashes) > _SAMPLE:
-        near = np.flatnonzero(hashes <= np.partition(hashes, _SAMPLE)[_SAMPLE])
-    _, first = np.unique(hashes[near], return_index=True)
-    return near[first][:EXAMPLES]
+def _places(hashes: npt.NDArray[np.uint64], sketch: list[int]) -> list[int]:
+    """Where the values of the smallest hashes stand."""
+    return [int(np.argmax(hashes == np.uint64(one))) for one in sketch[:EXAMPLES]]

@@ -57,7 +57,7 @@ def _points(texts: Texts, points: int) -> Ints | None:
     where = np.full(len(texts.starts), -1, dtype=np.int64)
     if points:
         at = np.flatnonzero(texts.data[:-1] == ord("."))
-        owner = np.searchsorted(texts.starts, at, side="right") - 1
+        owner = np.repeat(np.arange(len(where), dtype=np.int32), texts.lengths)[at]
         if (owner[1:] == owner[:-1]).any():
             return None
         where[owner] = at - texts.starts[owner]
