@@ -88,7 +88,7 @@ def _fits_all(guess: Guess) -> bool:
 
 def _plausible(guess: Guess, single: Guess) -> bool:
     mark = guess.dialect.delimiter or ""
-    if mark in WEAK and (guess.consistency < WEAK[mark] or guess.rows < 2 or single.tidy > 0.95):
+    if mark in WEAK and (guess.consistency < WEAK[mark] or guess.rows < 2 or single.tidy > 0.95 or not guess.first):
         return False  # times have colons, dates and names have blanks
     if mark not in DELIMITERS and guess.consistency < 0.9:
         return False

@@ -37,23 +37,24 @@ _MOST_LINES = 50
 
 def candidates(part: bytes) -> list[tuple[str, float]]:
     """Delimiters to try and their worth: the usual ones, and runs of marks that every line has as often."""
-    return [*_runs(part), *DELIMITERS.items()]
+    runs = _runs(part)
+    # A pair that is always a pair is one delimiter, not two around an empty cell.
+    halves = {run[0] for run, _ in runs if len(set(run)) == 1}
+    return [*runs, *((mark, worth) for mark, worth in DELIMITERS.items() if mark not in halves or mark == ":")]
 
 
 def _runs(part: bytes) -> list[tuple[str, float]]:
     lines = [line for line in re.split(rb"[\r\n]+", part[: 64 << 10], maxsplit=_MOST_LINES)[:_MOST_LINES] if line]
     if len(lines) < 2:
         return []
-    counts = [Counter(_RUN.findall(line)) for line in lines]
     found = []
-    for run in counts[0]:
-        times = Counter(count[run] for count in counts)
+    for run in dict.fromkeys(_RUN.findall(lines[0])):
+        times = Counter(line.count(run) for line in lines)
         number, share = times.most_common(1)[0]
         if not number or share < 0.9 * len(lines):
             continue
-        single = run[:1]
-        # Where the mark also stands alone, a pair of it is an empty cell between two.
-        if len(set(run)) == 1 and any(line.replace(run, b"").count(single) for line in lines):
+        # Where the mark of a pair also stands alone, the pair is an empty cell between two.
+        if run[:1] in b",;|\t" and len(set(run)) == 1 and any(run[:1] in line.replace(run, b"") for line in lines):
             continue
         try:
             found.append((run.decode("utf-8"), 1.15))
@@ -74,7 +75,7 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
         own = wraps(part, delimiter, quote)
         if own >= 2 and own > double:
             weight = 1.0 if not double else 0.95
-            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.0)))
+            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.02)))
             if b"\\" + quote.encode() in part:
                 options.append((quote, "\\", weight * 1.05))
     return options

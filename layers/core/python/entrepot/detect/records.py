@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from entrepot.detect.dialect import sample_rows
-from entrepot.detect.tables import Finder, Layout, Part, blank, footnotes_from
+from entrepot.detect.tables import Finder, Layout, Part, blank, footnotes_from, thin
 from entrepot.formats.cells import without_line_end
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import ColumnKinds
@@ -115,7 +115,9 @@ class SampleRecords:
             return blank(found[i][1], rows[i])
 
         broken = bool(found) and found[-1][1] not in {GOOD, BLANK}
-        end = footnotes_from(0, len(rows), rows, is_blank, part.width, kinds, broken=broken)
+        end = footnotes_from(
+            0, len(rows), rows, is_blank, lambda i: thin(rows[i]), part.width, kinds, broken=broken
+        )
         left = sum(not is_blank(i) for i in range(end, len(rows)))
         return (found[end - 1][0] if end else 0), left
 

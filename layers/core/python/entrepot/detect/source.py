@@ -194,6 +194,7 @@ def _detection(
             update={"header_rows": first.header, "skip_rows": first.start, "footnotes": footnotes}
         ),
         columns=names,
+        header=first.names,
         data_start=part.data_start,
         data_end=part.data_end,
         first_row=part.first_row,
@@ -208,6 +209,7 @@ def _table_part(sample: _Sample, records: SampleRecords, part: Part) -> TablePar
     last = part.end >= len(records.rows)
     return TablePart(
         columns=column_names(part.names, part.width)[0],
+        header=part.names,
         header_rows=part.header,
         skip_rows=part.start,
         data_start=sample.offset(records.ends[part.first - 1] if part.first else 0),

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from entrepot.detect.header import header_rows, joined_header, names_over_values
+from entrepot.detect.header import header_rows, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
-from entrepot.formats.mend import SHORT, Mended
+from entrepot.formats.mend import DELIMITER, QUOTES, SHORT, Mended
 
 _NEAR = 12
 """Rows further down that say how wide the table is."""
@@ -129,16 +129,12 @@ class Finder:
         table = [head if i == start else self._rows[i] for i in range(start, min(len(self._rows), start + 300))]
         table = [r for r, i in zip(table, range(start, len(self._rows)), strict=False) if not self._blank(i)]
         header = header_rows(self._comparable(table, head, width))
-        if not header:
-            width = max(width, 1)
-            part = Part(start, 0, start, len(self._rows), width)
-        else:
+        if header:
             rows = [self._cells(i, width, None) for i in range(start, start + header)]
             names = joined_header([*(self._rows[i] for i in range(start - lead, start)), *rows])
-            if len(names) > width and self._surplus(start + header, width):
-                pass
-            width = max(width, len(names)) if len(names) != width + 1 or names[-1].strip() else width
-            part = Part(start - lead, header + lead, start + header, len(self._rows), width, names)
+            part = Part(start - lead, header + lead, start + header, len(self._rows), max(width, len(names)), names)
+        else:
+            part = Part(start, 0, start, len(self._rows), max(width, 1))
         self._finish(part)
         return part
 
@@ -148,10 +144,6 @@ class Finder:
             return table
         even = [*head, *[""] * (width - len(head))][:width]
         return [even, *table[1:]]
-
-    def _surplus(self, first: int, width: int) -> bool:
-        near = self._rows[first : first + _NEAR]
-        return any(len(r) > width for r in near)
 
     def _start(self, at: int, *, first: bool) -> int | None:
         """The record with which a table begins."""
@@ -171,20 +163,22 @@ class Finder:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
         cells = row if len(row) == width else self._cells(i, width, None)
+        if len(row) == 1 < width and (after > i + 1 or self._headed(after)):
+            return False  # a title above a header
         filled = [j for j, c in enumerate(cells) if c.strip()]
         if len(cells) == 1 or share < 0.6 or abs(len(cells) - width) > max(1, width // 3):
             return False
         if filled == [0]:
             return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._names(after)))
-        if filled == [0, 1] and width > 2 and self._names(after):
+        if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
         return len(filled) >= min(2, width - 1)
 
-    def _names(self, i: int) -> bool:
-        rest = [r for r in self._rows[i + 1 : i + 40] if len(r) == len(self._rows[i])]
-        return (
-            len(self._rows[i]) > 1 and all(c.strip() for c in self._rows[i]) and names_over_values(self._rows[i], rest)
-        )
+    def _headed(self, i: int) -> bool:
+        return i < len(self._rows) and header_rows([r for r in self._rows[i : i + 40] if r]) > 0
+
+    def _fuller_below(self, i: int, width: int) -> bool:
+        return any(sum(bool(c.strip()) for c in row) > 0.6 * width for row in self._rows[i + 1 : i + _NEAR])
 
     def _wider_below(self, i: int) -> bool:
         below = [len(r) for j, r in enumerate(self._rows[i : i + _MOST_ABOVE], i) if not self._blank(j)]
@@ -218,8 +212,14 @@ class Finder:
         kinds = ColumnKinds.of(body, part.width)
         if self._whole:
             part.end = self._end(part, kinds)
+            def is_thin(i: int) -> bool:
+                row = self._rows[i]
+                return thin(row) and not (
+                    len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
+                )
+
             part.end = footnotes_from(
-                part.first, part.end, self._rows, self._blank, part.width, kinds, broken=self._broken(part.end)
+                part.first, part.end, self._rows, self._blank, is_thin, part.width, kinds, broken=self._broken(part.end)
             )
 
     def _broken(self, end: int) -> bool:
@@ -271,14 +271,12 @@ class Finder:
                 self._heads(self._rows[j], part, kinds) and self._blank(j - 1) for j in rest[:3] if j > part.first
             ) and not self._like_rows(i, part, kinds)
         if len(row) == part.width and part.width > 1:
-            return self._heads(row, part, kinds) or not self._like_rows(i, part, kinds)
+            return self._heads(row, part, kinds)
         return True
 
     def _like_rows(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         row = self._rows[i]
-        return (
-            len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
-        )
+        return len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
 
     @staticmethod
     def _heads(row: list[str], part: Part, kinds: ColumnKinds) -> bool:
@@ -295,6 +293,7 @@ def footnotes_from(
     end: int,
     rows: Sequence[list[str]],
     is_blank: Callable[[int], bool],
+    is_thin: Callable[[int], bool],
     width: int,
     kinds: ColumnKinds,
     *,
@@ -307,19 +306,20 @@ def footnotes_from(
         end: Behind the last record that could be a row.
         rows: The cells of all records.
         is_blank: Whether a record is blank.
+        is_thin: Whether a record has its first cell alone.
         width: How many columns it has.
         kinds: What they hold.
         broken: Whether the last record breaks off.
     """
     at = end
-    while at > first and (is_blank(at - 1) or (width > 1 and _thin(rows[at - 1]))):
+    while at > first and (is_blank(at - 1) or (width > 1 and is_thin(at - 1))):
         at -= 1
     below = [i for i in range(at, end) if not is_blank(i)]
     if not below or at == first or width == 1:
         return _last_filled(first, end, is_blank)
     apart = is_blank(at)
-    thin = sum(_thin(rows[i]) for i in range(first, at) if not is_blank(i))
-    if not apart and thin > 0.05 * (at - first):
+    sparse = sum(thin(rows[i]) for i in range(first, at) if not is_blank(i))
+    if not apart and sparse > 0.05 * (at - first):
         return _last_filled(first, end, is_blank)
     said = rows[below[0]][0]
     if apart or (not (broken and len(below) == 1) and _says_something(said, width, kinds, first, at, rows)):
@@ -333,11 +333,14 @@ def _last_filled(first: int, end: int, is_blank: Callable[[int], bool]) -> int:
     return end
 
 
-def _thin(row: list[str]) -> bool:
+def thin(row: list[str]) -> bool:
+    """Whether a record has its first cell alone."""
     return bool(row) and bool(row[0].strip()) and not any(c.strip() for c in row[1:])
 
 
-def _says_something(text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]) -> bool:
+def _says_something(
+    text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]
+) -> bool:
     """Whether the only cell of a record is a remark, not the beginning of a row."""
     if _MARK.match(text):
         return True

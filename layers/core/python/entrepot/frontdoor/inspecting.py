@@ -91,8 +91,9 @@ def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
     """The members, each looked at on its own; one that cannot be read is named, and its neighbours go on."""
     told: list[MemberInfo] = []
     looked: list[tuple[str, Inspection]] = []
+    notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder, found.path.open("rb") as file:
-        for member in unpacked(file, found.name, Path(folder)):
+        for member in unpacked(file, found.name, Path(folder), notes):
             info = MemberInfo(name=member.name, size=member.size)
             try:
                 here = member.place()
@@ -114,7 +115,7 @@ def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
             reason="no_member",
         )
     name, best = max(looked, key=lambda found: len(found[1].columns) * ((found[1].rows or 0) + 1))
-    doubts = [*best.doubts, *(f"{m.name} cannot be read: {m.error}" for m in told if m.error)]
+    doubts = [*best.doubts, *(f"{m.name} cannot be read: {m.error}" for m in told if m.error), *notes]
     if len(looked) > 1:
         doubts.insert(0, f"Member {name!r} is the best of {len(looked)}; an import reads all of them.")
     return best.model_copy(

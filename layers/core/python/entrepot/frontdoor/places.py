@@ -18,7 +18,7 @@ from entrepot.errors import NotFoundError, UsageError
 from entrepot.formats.reading import LIMITS
 
 if TYPE_CHECKING:
-    from entrepot.formats.containers import Member
+    from entrepot.formats.containers.walk import Member
 
 _BLOCK = 4 << 20
 
@@ -103,21 +103,25 @@ class Unpacked:
         return Place(target, self.name)
 
 
-def unpacked(file: IO[bytes], name: str, folder: Path) -> Iterator[Unpacked]:
+def unpacked(file: IO[bytes], name: str, folder: Path, notes: list[str] | None = None) -> Iterator[Unpacked]:
     """The members of an archive, one after the other; what was taken of one stays until the folder goes.
 
     Args:
         file: The open archive.
         name: What it is called.
         folder: Where members are laid.
+        notes: Takes what was left out and why, once all is gone through.
 
     Raises:
         SourceError: The archive cannot be read any further.
     """
     from entrepot.formats.containers import members
 
-    for number, member in enumerate(members(file, name, LIMITS)):
+    found = members(file, name, LIMITS)
+    for number, member in enumerate(found):
         yield Unpacked(member.name, number, member.size, member, folder)
+    if notes is not None:
+        notes += found.notes
 
 
 def safe(name: str) -> str:

@@ -84,8 +84,8 @@ class TableInfo(Model):
 class TablePart(Model):
     """Where a further table stands in a delimited source."""
 
-    name: str = ""
     columns: list[str] = Field(default_factory=list)
+    header: list[str] = Field(default_factory=list)
     header_rows: int = 1
     skip_rows: int = 0
     """Records of the source before its header."""
@@ -106,6 +106,8 @@ class Detection(Model):
     dialect: Dialect = Field(default_factory=Dialect)
     columns: list[str] = Field(default_factory=list)
     """Header names as found, made unique and non-blank (see ``doubts``)."""
+    header: list[str] = Field(default_factory=list)
+    """Of delimited text: the header's cells as they stand, those of several rows joined; empty without a header."""
     data_start: int = 0
     """Byte offset of the first data record."""
     data_end: int = 0

@@ -30,7 +30,7 @@ from entrepot.workflow.recognising import kind_of, open_source, read_options
 from entrepot.workflow.world import World, work_uri
 
 if TYPE_CHECKING:
-    from entrepot.formats.containers import Member
+    from entrepot.formats.containers.walk import Member
 
 MOST_SKIPPED = 1000
 """Members left out that are named one by one."""
@@ -53,6 +53,8 @@ class _Taken:
     found: list[Found] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     count: int = 0
+    notes: list[str] = field(default_factory=list)
+    """Files that are no members to be read: folders, pictures, what is empty."""
 
 
 def unpack(world: World, job: Job, deadline: Deadline, kind: Kind | None) -> Job | None:
@@ -101,10 +103,12 @@ class _Unpacker:
         from entrepot.formats.containers import members
 
         with open_source(self._world, source) as file:
-            for member in members(file, source.name, LIMITS):
+            found = members(file, source.name, LIMITS)
+            for member in found:
                 if self._is_new():
                     self._member(place, source, member)
                     yield
+            self._taken.notes += found.notes
 
     def _is_new(self) -> bool:
         self._seen += 1
@@ -200,7 +204,11 @@ def _unpacked(world: World, job: Job, taken: _Taken) -> Job:
     changes = {
         "source": job.source.model_copy(update={"unpacked": uri, "inputs": len(sources)}),
         "skipped": taken.skipped[:MOST_SKIPPED],
-        "doubts": [*job.doubts, *(f"{s.name} was left out: {s.message}" for s in taken.skipped[:20])],
+        "doubts": [
+            *job.doubts,
+            *(f"{s.name} was left out: {s.message}" for s in taken.skipped[:20]),
+            *taken.notes[:20],
+        ],
         "split": None,
     }
     return world.jobs.update(job, changes, expect={JobState.DETECTING})

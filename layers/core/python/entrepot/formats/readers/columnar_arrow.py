@@ -31,7 +31,9 @@ class ArrowSource:
         head = file.read(8)
         if head.startswith(b"FEA1"):
             raise SourceError(
-                "This is a Feather file of version 1.", hint="Write it as Feather version 2 or Parquet.", reason="feather_v1"
+                "This is a Feather file of version 1.",
+                hint="Write it as Feather version 2 or Parquet.",
+                reason="feather_v1",
             )
         self._is_file = head.startswith(b"ARROW1")
         self._place = OnDisk(file, options.limits.expanded_bytes)

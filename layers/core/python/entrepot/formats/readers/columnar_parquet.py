@@ -98,11 +98,15 @@ def _framed(file: IO[bytes]) -> None:
     file.seek(max(0, size - 8))
     tail = file.read(8)
     if b"PARE" in {head, tail[-4:]}:
-        raise SourceError("The parquet file is encrypted.", hint="Send it decrypted: nobody gave a key.", reason="encrypted")
+        raise SourceError(
+            "The parquet file is encrypted.", hint="Send it decrypted: nobody gave a key.", reason="encrypted"
+        )
     if head != b"PAR1":
         raise SourceError("This is no Parquet file.", hint="Its first four bytes are not PAR1.", reason="format")
     if size < 12 or tail[-4:] != b"PAR1" or int.from_bytes(tail[:4], "little") > size - 12:
-        raise SourceError("The parquet file is cut short.", hint="Its end is missing: send it again.", reason="truncated")
+        raise SourceError(
+            "The parquet file is cut short.", hint="Its end is missing: send it again.", reason="truncated"
+        )
 
 
 def _doubts(parquet: Any, schema: pa.Schema) -> list[str]:

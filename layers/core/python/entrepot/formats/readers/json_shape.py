@@ -270,7 +270,7 @@ def _is_keyed(node: Node) -> bool:
     union = {name for m in members for name in m.members}
     fields = sum(len(m.members) for m in members)
     plain = sum(f.kind == "scalar" for m in members for f in m.members.values())
-    return fields >= 0.5 * len(union) * len(members) and plain >= 0.5 * fields
+    return fields >= 0.6 * len(union) * len(members) and plain >= 0.5 * fields
 
 
 def _has_table(node: Node) -> bool:

@@ -51,4 +51,3 @@ def _own_path(file: IO[bytes]) -> str | None:
     except (OSError, ValueError):
         return None
     return name if os.path.samestat(here, there) else None
-

@@ -9,9 +9,12 @@ from typing import IO
 from entrepot.errors import SourceError
 from entrepot.formats.reading import Limits
 from entrepot.formats.readers.workbook.book import Book
+from entrepot.formats.readers.workbook.ods import OdsBook
 from entrepot.formats.readers.workbook.ole import MAGIC, CompoundFile
 from entrepot.formats.readers.workbook.package import Package, broken, encrypted, guarded
 from entrepot.formats.readers.workbook.xls import XlsBook
+from entrepot.formats.readers.workbook.xlsb import XlsbBook
+from entrepot.formats.readers.workbook.xlsx import XlsxBook, main_part
 
 _BARE = {b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"}
 """First record of an XLS that lies in no compound file, and how long it may be."""
@@ -28,7 +31,7 @@ def open_book(file: IO[bytes], name: str, limits: Limits) -> Book:
     head = file.read(4096)
     file.seek(0)
     if head.startswith(b"PK"):
-        return _open_package(Package(file, limits), limits)
+        return _open_package(Package(file, limits), name, limits)
     if head.startswith(MAGIC):
         return _open_compound(file, name)
     if len(head) > 8 and head[:2] in _BARE and head[2:4] in _BARE_SIZES:
@@ -40,9 +43,11 @@ def open_book(file: IO[bytes], name: str, limits: Limits) -> Book:
     )
 
 
-def _open_package(package: Package, limits: Limits) -> Book:
-    from entrepot.formats.readers.workbook.xlsx import XlsxBook
-
+def _open_package(package: Package, name: str, limits: Limits) -> Book:
+    if "content.xml" in package and "xl/workbook.xml" not in package:
+        return OdsBook(package, name)
+    if main_part(package).lower().endswith(".bin"):
+        return XlsbBook(package)
     return XlsxBook(package, limits)
 
 

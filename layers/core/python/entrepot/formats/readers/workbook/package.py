@@ -90,6 +90,11 @@ class Package:
     def __contains__(self, name: str) -> bool:
         return self._key(name) in self._parts
 
+    def size(self, name: str) -> int:
+        """How large a part says that it is; 0 when there is none."""
+        info = self._parts.get(self._key(name))
+        return info.file_size if info else 0
+
     def open(self, name: str) -> Stream:
         """A part as a stream.
 
