@@ -114,6 +114,10 @@ class Rendering:
             return self.format(style).show_text(value)
         return value
 
+    def restyles(self, style: int) -> bool:
+        """Whether a style may show a text otherwise than it is."""
+        return self.values == "shown" and self.format(style).restyles
+
     def boolean(self, value: bool) -> str:
         """A truth value: as Excel shows it, or in the words of contracts."""
         if self.exact:

@@ -166,4 +166,3 @@ def shared_texts(segments: Segments) -> Iterator[str]:
     segments.take(8)
     while segments.more():
         yield segments.rich_text(struct.unpack("<H", segments.take(2))[0])
-
