@@ -7,10 +7,10 @@ from typing import IO, TYPE_CHECKING
 
 from entrepot.detect.header import column_names
 from entrepot.errors import SourceError
-from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 from entrepot.formats.readers.workbook.book import Book, Notes, Row
 from entrepot.formats.readers.workbook.opening import open_book
 from entrepot.formats.readers.workbook.survey import Survey, survey
+from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""What the parts for each workbook format have in common: sheets, rows of rendered cells, and what is noted on the way."""
+"""What all workbook formats have in common: sheets, rows of rendered cells, and what is noted on the way."""
 
 from __future__ import annotations
 

@@ -27,8 +27,9 @@ _ATTRIBUTE = re.compile(rb' ([a-zA-Z]+)="([^"]*)"')
 _SPACES = re.compile(rb'\sxmlns(?::[A-Za-z0-9_.-]+)?="[^"<]*"')
 _ENCODING = re.compile(rb"""encoding=["']([A-Za-z0-9_-]+)["']""")
 _REFERENCE = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")
+_SPACE = " \t\r\n"
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_DECIMAL = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
+_DECIMAL = re.compile(rb"(?:-(?=[0.]*[1-9]))?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
 _REMEMBERED = 50_000
 """Values of one format whose text is remembered; dates and prices come again and again."""
 
@@ -56,6 +57,8 @@ class FastRows:
         self._notes = notes
         self._slow = SheetRows(rendering, texts, notes)
         self._handlers: dict[bytes, Callable[[bytes], str]] = {}
+        self._kept: dict[bytes, Callable[[bytes], str]] = {}
+        self._trimmed: dict[bytes, Callable[[bytes], str]] = {}
         self._columns: dict[bytes, int] = {}
         self._opening = b"<x>"
 
@@ -157,14 +160,17 @@ class FastRows:
         return cells
 
     def _cells(self, found: list[tuple[bytes, ...]]) -> list[Cell]:
-        columns, handlers = self._columns, self._handlers
+        columns, handlers, kept, trimmed = self._columns, self._handlers, self._kept, self._trimmed
         cells: list[Cell] = []
         for letters, attributes, value, preserved, inline in found:
             if value:
                 handler = handlers.get(attributes) or self._handler(attributes)
                 text = handler(value)
             elif inline:
-                text = self._inline(attributes, inline, preserved=bool(preserved))
+                handler = (kept if preserved else trimmed).get(attributes) or self._inline(
+                    attributes, preserved=bool(preserved)
+                )
+                text = handler(inline)
             else:
                 continue
             if text:
@@ -172,11 +178,21 @@ class FastRows:
                 cells.append((self._column(letters) if column is None else column, text))
         return cells
 
-    def _inline(self, attributes: bytes, inline: bytes, *, preserved: bool) -> str:
-        text = plain_text(inline)
-        if not preserved:
-            text = text.strip(" \t\r\n")
-        return self._rendering.text(unescape(text), self._style(attributes)[0])
+    def _inline(self, attributes: bytes, *, preserved: bool) -> Callable[[bytes], str]:
+        """What turns the texts that stand in cells with these attributes into text."""
+        style = self._style(attributes)[0]
+        restyles = self._rendering.restyles(style)
+
+        def inline(value: bytes) -> str:
+            text = plain_text(value)
+            if not preserved and (text[0] in _SPACE or text[-1] in _SPACE):
+                text = text.strip(_SPACE)
+            if "_x" in text:
+                text = unescape(text)
+            return self._rendering.text(text, style) if restyles else text
+
+        (self._kept if preserved else self._trimmed)[attributes] = inline
+        return inline
 
     @staticmethod
     def _style(attributes: bytes) -> tuple[int, str]:
@@ -221,14 +237,16 @@ class FastRows:
         known: dict[bytes, str] = {}
 
         def number(value: bytes) -> str:
-            if plain and len(value) <= room and _DECIMAL.fullmatch(value) and value != b"-0":
-                return value.decode()
-            text = known.get(value)
-            if text is None:
+            if plain and len(value) <= room and (value.isdigit() or _DECIMAL.fullmatch(value)):
+                text = value.decode()
+                if text[0] != "0" or text[:2] == "0." or text == "0":
+                    return text
+            shown = known.get(value)
+            if shown is None:
                 if len(known) > _REMEMBERED:
                     known.clear()
-                text = known[value] = self._slow.value("n", plain_text(value), style)
-            return text
+                shown = known[value] = self._slow.value("n", plain_text(value), style)
+            return shown
 
         return number
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from entrepot.formats.reading import Limits
 from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values
 from entrepot.formats.readers.workbook.fastrows import FastRows, is_plain
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import Package, broken, elements, guarded, local, relations, tree
 from entrepot.formats.readers.workbook.strings import Texts
 from entrepot.formats.readers.workbook.xlsxrows import SheetRows, rich_text
+from entrepot.formats.reading import Limits
 
 _HEAD = 1 << 16
 _STATES = {"hidden": "hidden", "veryhidden": "very hidden"}
