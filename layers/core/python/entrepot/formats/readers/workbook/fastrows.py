@@ -23,6 +23,7 @@ _CELL = re.compile(
 )
 _ROW = re.compile(rb'<row [^>]*?\br="([0-9]{1,8})"')
 _MERGE = re.compile(rb'<mergeCell [^>]*?ref="([A-Z0-9:$]+)"')
+_NO_ROWS = re.compile(rb"<sheetData[^>]*/>")
 _ATTRIBUTE = re.compile(rb' ([a-zA-Z]+)="([^"]*)"')
 _SPACES = re.compile(rb'\sxmlns(?::[A-Za-z0-9_.-]+)?="[^"<]*"')
 _ENCODING = re.compile(rb"""encoding=["']([A-Za-z0-9_-]+)["']""")
@@ -79,10 +80,18 @@ class FastRows:
                 for piece in buffer[:end].split(b"</row>"):
                     yield from self._piece(piece)
                 buffer = buffer[end + 6 :]
-            ended = b"</sheetData>" in buffer or b"<sheetData/>" in buffer
+            ended = b"</sheetData>" in buffer or _NO_ROWS.match(buffer) is not None
             if not ended:
                 buffer = self._more(buffer, stream)
+        rest, _, buffer = buffer.rpartition(b"</sheetData>")
+        yield from self._remaining(rest)
         self._merges(buffer, stream)
+
+    def _remaining(self, rest: bytes) -> Iterator[Row]:
+        """What stands behind the last row: empty rows, or what only the parser understands."""
+        start = rest.find(b">") + 1 if rest.startswith(b"<sheetData") else 0
+        if rest[start:].strip():
+            yield from self._slow.rows(iter(tree(self._opening + rest[start:] + b"</x>")))
 
     def _more(self, buffer: bytes, stream: Stream) -> bytes:
         pieces, size = [buffer], 0
@@ -117,9 +126,10 @@ class FastRows:
         row = _ROW.search(piece)
         if (
             row is None
-            or len(found) != piece.count(b"<c ") + piece.count(b"<c>")
+            or len(found) != piece.count(b"<c")
             or piece.count(b"<row") != 1
             or b"<!" in piece
+            or b":c " in piece
             or (b"<f" in piece and any(not value and not inline for _, _, value, _, inline in found))
             or (self._rendering.blind and b't="e"' in piece)
         ):
