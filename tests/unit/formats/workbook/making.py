@@ -91,9 +91,7 @@ def xlsx(
         + f'<Relationship Id="s" Type="{LINKS}/styles" Target="styles.xml"/>'
         f'<Relationship Id="t" Type="{LINKS}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
         "xl/styles.xml": f'<styleSheet xmlns="{main}"><numFmts>'
-        + "".join(
-            f'<numFmt numFmtId="{200 + i}" formatCode="{escaped(code)}"/>' for i, code in enumerate(formats)
-        )
+        + "".join(f'<numFmt numFmtId="{200 + i}" formatCode="{escaped(code)}"/>' for i, code in enumerate(formats))
         + '</numFmts><cellXfs><xf numFmtId="0"/>'
         + "".join(f'<xf numFmtId="{200 + i}"/>' for i in range(len(formats)))
         + "</cellXfs></styleSheet>",

@@ -29,8 +29,13 @@ from tests.unit.formats.workbook.making import (
 )
 
 OLD = (
-    label(0, 0, "name") + label(0, 1, "d") + label(0, 2, "zip") + label(0, 3, "ok")
-    + label(1, 0, "Zoë") + number(1, 1, 43831.5, 1) + number(1, 2, 501.0, 2)
+    label(0, 0, "name")
+    + label(0, 1, "d")
+    + label(0, 2, "zip")
+    + label(0, 3, "ok")
+    + label(1, 0, "Zoë")
+    + number(1, 1, 43831.5, 1)
+    + number(1, 2, 501.0, 2)
     + record(0x205, struct.pack("<HHHBB", 1, 3, 0, 1, 0))
     + record(0x27E, struct.pack("<HHHI", 2, 1, 0, (1234 << 2) | 3))
     + record(0x205, struct.pack("<HHHBB", 2, 3, 0, 0x2A, 1))
@@ -65,7 +70,8 @@ def test_xls_formulas_give_what_is_stored() -> None:
     cells = (
         label(0, 0, "f")
         + formula(1, struct.pack("<d", 2.5))
-        + formula(2, b"\x00\0\0\0\0\0\xff\xff") + record(0x207, wide("text"))
+        + formula(2, b"\x00\0\0\0\0\0\xff\xff")
+        + record(0x207, wide("text"))
         + formula(3, b"\x01\0\x01\0\0\0\xff\xff")
         + formula(4, b"\x02\0\x07\0\0\0\xff\xff")
         + formula(5, b"\x03\0\0\0\0\0\xff\xff")
@@ -78,13 +84,10 @@ def test_xls_formulas_give_what_is_stored() -> None:
 
 def test_xls_shared_texts_go_on_over_records() -> None:
     first, rest = "long ü", "er text"
-    shared = (
-        record(0xFC, struct.pack("<IIH", 2, 99, len(first + rest)) + b"\x01" + first.encode("utf-16-le"))
-        + record(0x3C, b"\x00" + rest.encode("latin-1") + struct.pack("<H", 1) + b"\x00b")
+    shared = record(0xFC, struct.pack("<IIH", 2, 99, len(first + rest)) + b"\x01" + first.encode("utf-16-le")) + record(
+        0x3C, b"\x00" + rest.encode("latin-1") + struct.pack("<H", 1) + b"\x00b"
     )
-    cells = label(0, 0, "t") + b"".join(
-        record(0xFD, struct.pack("<HHHI", i + 1, 0, 0, i)) for i in range(3)
-    )
+    cells = label(0, 0, "t") + b"".join(record(0xFD, struct.pack("<HHHI", i + 1, 0, 0, i)) for i in range(3))
     tables, rows = read(xls(cells, texts=shared))
     assert rows == [["long über text"[:6] + "er text"], ["b"]]
     assert any("1 cells refer to texts" in d for d in tables[0].doubts)
@@ -127,10 +130,18 @@ def test_encrypted_workbooks_are_refused_by_that_name() -> None:
 
 
 NEW = (
-    brt_row(0) + brt_cell(6, 0, brt_text("name")) + brt_cell(7, 1, struct.pack("<I", 0))
-    + brt_row(1) + brt_cell(6, 0, brt_text("Zoë")) + brt_cell(5, 1, struct.pack("<d", 43831.0), 1)
-    + brt_row(2) + brt_cell(3, 0, b"\x2a") + brt_cell(2, 1, struct.pack("<I", (1234 << 2) | 3))
-    + brt_row(5) + brt_cell(10, 0, b"\x01" + bytes(6)) + brt_cell(8, 1, brt_text("f") + bytes(4))
+    brt_row(0)
+    + brt_cell(6, 0, brt_text("name"))
+    + brt_cell(7, 1, struct.pack("<I", 0))
+    + brt_row(1)
+    + brt_cell(6, 0, brt_text("Zoë"))
+    + brt_cell(5, 1, struct.pack("<d", 43831.0), 1)
+    + brt_row(2)
+    + brt_cell(3, 0, b"\x2a")
+    + brt_cell(2, 1, struct.pack("<I", (1234 << 2) | 3))
+    + brt_row(5)
+    + brt_cell(10, 0, b"\x01" + bytes(6))
+    + brt_cell(8, 1, brt_text("f") + bytes(4))
 )
 
 
@@ -145,9 +156,15 @@ def test_xlsb_is_read() -> None:
 
 
 def test_xlsb_merged_header_cells() -> None:
-    cells = brt_row(0) + brt_cell(6, 0, brt_text("a")) + brt_row(1) + b"".join(
-        brt_cell(6, c, brt_text(t)) for c, t in enumerate(("x", "y"))
-    ) + brt_row(2) + brt_cell(5, 0, struct.pack("<d", 1.0)) + brt_cell(5, 1, struct.pack("<d", 2.0))
+    cells = (
+        brt_row(0)
+        + brt_cell(6, 0, brt_text("a"))
+        + brt_row(1)
+        + b"".join(brt_cell(6, c, brt_text(t)) for c, t in enumerate(("x", "y")))
+        + brt_row(2)
+        + brt_cell(5, 0, struct.pack("<d", 1.0))
+        + brt_cell(5, 1, struct.pack("<d", 2.0))
+    )
     cells += brt(176, struct.pack("<4I", 0, 0, 0, 1))
     assert read(xlsb(cells))[0][0].header in (["a x", "a y"], ["x", "y"])
 
@@ -188,8 +205,9 @@ def test_ods_repeats_cells_and_rows_but_no_blanks() -> None:
     data = ods(
         TABLE.format(
             row(blank, more='table:number-rows-repeated="3"')
-            + row(ods_cell("float", "1", "1", 'table:number-columns-repeated="2"'),
-                  more='table:number-rows-repeated="2"')
+            + row(
+                ods_cell("float", "1", "1", 'table:number-columns-repeated="2"'), more='table:number-rows-repeated="2"'
+            )
             + row(blank, more='table:number-rows-repeated="1048570"')
         )
     )
@@ -198,8 +216,9 @@ def test_ods_repeats_cells_and_rows_but_no_blanks() -> None:
 
 
 def test_ods_that_repeats_without_end_is_refused() -> None:
-    huge = row(ods_cell("float", "1", "1", 'table:number-columns-repeated="1000"'),
-               more='table:number-rows-repeated="1000000"')
+    huge = row(
+        ods_cell("float", "1", "1", 'table:number-columns-repeated="1000"'), more='table:number-rows-repeated="1000000"'
+    )
     with pytest.raises(SourceError) as error:
         read(ods(TABLE.format(huge)))
     assert error.value.facts["reason"] == "ratio"
@@ -216,7 +235,9 @@ def test_ods_hidden_sheets_and_streaming(monkeypatch: pytest.MonkeyPatch) -> Non
     assert read(data, table=1) == held
 
 
-@pytest.mark.parametrize("data", [compound(xls(OLD)), xls(OLD), xlsb(NEW), ods(TABLE.format(row(ods_cell("float", "1", "1"))))])
+@pytest.mark.parametrize(
+    "data", [compound(xls(OLD)), xls(OLD), xlsb(NEW), ods(TABLE.format(row(ods_cell("float", "1", "1"))))]
+)
 def test_a_file_cut_or_changed_anywhere_is_read_or_refused(data: bytes) -> None:
     step = max(10, len(data) // 200)
     for at in range(0, len(data), step):

@@ -83,7 +83,17 @@ def test_what_a_cell_cannot_hold_becomes_text_and_is_said() -> None:
     assert rows[0][:2] == ["1000000000000000", "12345678901234567.89"]
     assert [r[3] for r in rows] == ["1850-01-01", "1900-02-28"]
     assert [r[4] for r in rows] == ["NaN", "-Infinity"]
-    for part in ("15 digits", "time zone", "March 1900", "NaN", "JSON", "hexadecimal", "millisecond", "fifteenth", "empty"):
+    for part in (
+        "15 digits",
+        "time zone",
+        "March 1900",
+        "NaN",
+        "JSON",
+        "hexadecimal",
+        "millisecond",
+        "fifteenth",
+        "empty",
+    ):
         assert any(part in note for note in done.notes), part
     assert {n.split("'")[3] for n in done.notes} == set(table.column_names)
 

@@ -35,8 +35,11 @@ def test_every_sheet_is_a_table_hidden_and_empty_ones_too() -> None:
 
 
 def test_a_table_is_found_wherever_it_starts_and_rows_keep_the_sheets_numbers() -> None:
-    data = xlsx(grid(["Report of the year"], at="C", first=3) + grid(["id", "n"], ["a", 1], at="C", first=6)
-                + grid(["b", 2], at="C", first=9))
+    data = xlsx(
+        grid(["Report of the year"], at="C", first=3)
+        + grid(["id", "n"], ["a", 1], at="C", first=6)
+        + grid(["b", 2], at="C", first=9)
+    )
     tables, rows = read(data)
     assert tables[0].header == ["id", "n"]
     assert tables[0].first_row == 7
@@ -80,9 +83,12 @@ def test_cells_of_every_kind() -> None:
 
 
 def test_shown_and_exact_differ_where_they_should() -> None:
-    rows = grid(["d", "n", "p"]) + '<row r="2">' + "".join(
-        cell(f"{c}2", v, s) for c, v, s in (("A", 43831.5, 1), ("B", 1234.567, 2), ("C", 0.125, 3))
-    ) + "</row>"
+    rows = (
+        grid(["d", "n", "p"])
+        + '<row r="2">'
+        + "".join(cell(f"{c}2", v, s) for c, v, s in (("A", 43831.5, 1), ("B", 1234.567, 2), ("C", 0.125, 3)))
+        + "</row>"
+    )
     data = xlsx(rows, formats=["d-mmm-yy", "#,##0.0", "0.0%"])
     assert read(data, values="shown")[1] == [["1-Jan-20", "1,234.6", "12.5%"]]
     assert read(data)[1] == [["2020-01-01 12:00:00", "1234.567", "12.5%"]]
@@ -102,8 +108,12 @@ ODD = [
     pytest.param(lambda s: s.replace(' r="', ' x="1" r="'), id="attributes before"),
     pytest.param(lambda s: s.replace("<v>", "<!-- --><v>"), id="comments"),
     pytest.param(lambda s: s.replace("<v>1.5</v>", "<v><![CDATA[1.5]]></v>"), id="CDATA"),
-    pytest.param(lambda s: s.replace("<c ", '<q:c xmlns:q="http://schemas.openxmlformats.org/spreadsheetml/2006/main" ')
-                 .replace("</c>", "</q:c>"), id="prefixes"),
+    pytest.param(
+        lambda s: s.replace("<c ", '<q:c xmlns:q="http://schemas.openxmlformats.org/spreadsheetml/2006/main" ').replace(
+            "</c>", "</q:c>"
+        ),
+        id="prefixes",
+    ),
 ]
 
 
@@ -140,7 +150,12 @@ def test_a_sheet_may_have_no_rows_at_all() -> None:
     with zipfile.ZipFile(io.BytesIO(xlsx("", tail='<mergeCells><mergeCell ref="A1:B1"/></mergeCells>'))) as archive:
         parts: dict[str, bytes | str] = {n: archive.read(n) for n in archive.namelist()}
     name = "xl/worksheets/sheet1.xml"
-    for empty in (b"<sheetData/>", b"<sheetData />", b"<sheetData> \n</sheetData>", b'<sheetData><row r="5"/></sheetData>'):
+    for empty in (
+        b"<sheetData/>",
+        b"<sheetData />",
+        b"<sheetData> \n</sheetData>",
+        b'<sheetData><row r="5"/></sheetData>',
+    ):
         changed = bytes(parts[name]).replace(b"<sheetData></sheetData>", empty)
         assert read(zipped({**parts, name: changed}))[0][0].doubts == ["The sheet is empty."]
 
@@ -208,7 +223,9 @@ def test_bombs_are_refused_while_they_inflate() -> None:
     assert error.value.facts["reason"] == "expanded_bytes"
 
 
-@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "xl/styles.xml"])
+@pytest.mark.parametrize(
+    "part", ["xl/workbook.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "xl/styles.xml"]
+)
 def test_entities_are_never_expanded(part: str) -> None:
     evil = '<!DOCTYPE a [<!ENTITY x "y"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
     with zipfile.ZipFile(io.BytesIO(xlsx(PEOPLE, texts=["<t>a</t>"]))) as archive:

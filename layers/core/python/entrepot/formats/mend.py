@@ -89,7 +89,9 @@ class Mender:
         found = self._readings(text, self._dialect.delimiter)
         best = found[0]
         if len(best) == self._width:
-            return self._doubtful(text, found) or Mended([t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS)
+            return self._doubtful(text, found) or Mended(
+                [t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS
+            )
         return (
             self._aligned(best.cells, sure=True)
             or self._other_delimiter(text, best.cells)
@@ -180,7 +182,9 @@ class Mender:
 
     def _wider(self, tokens: list[Token], missing: int) -> list[str] | None:
         """Empty cells go where the others then fit best; of places alike, into the last."""
-        ways = [(self._score(cells), n, cells) for n, cells in enumerate(_with_blanks([t.text for t in tokens], missing))]
+        ways = [
+            (self._score(cells), n, cells) for n, cells in enumerate(_with_blanks([t.text for t in tokens], missing))
+        ]
         best = max(ways, key=lambda w: (round(w[0], 6), w[1]))
         return best[2]
 

@@ -183,11 +183,10 @@ _LONG_TIME = sections_of("h:mm:ss AM/PM")[0]
 
 def iso(section: Section, value: float, *, epoch1904: bool) -> str | None:
     """A value of a date section in ISO 8601 form with all that is stored; None when it is no moment."""
-    found = moment(value, epoch1904=epoch1904, digits=6)
+    found = _precise(value, epoch1904=epoch1904)
     if found is None:
         return None
     hour, minute, second, rest = found.clock()
-    rest = _without_noise(rest)
     clock = f"{hour:02d}:{minute:02d}:{second:02d}"
     if rest:
         clock += f".{rest:06d}".rstrip("0")
@@ -200,10 +199,16 @@ def iso(section: Section, value: float, *, epoch1904: bool) -> str | None:
     return f"{day} {clock}" if section.has_time or found.units else day
 
 
-def _without_noise(units: int) -> int:
-    """Microseconds; what is nearly a millisecond is one, since sixteen digits of a day reach no further."""
-    near = round(units, -3)
-    return near if abs(near - units) <= 2 and near < 1_000_000 else units
+def _precise(value: float, *, epoch1904: bool) -> Moment | None:
+    """A moment to the microsecond; what is as near to a millisecond as sixteen digits of a day can be is one."""
+    found = moment(value, epoch1904=epoch1904, digits=6)
+    if found is None or not found.units % 1000:
+        return found
+    near = moment(value, epoch1904=epoch1904, digits=3)
+    noise = 2 if value < 1e5 else 6 if value < 1e6 else 60
+    if near is None or (near.serial == found.serial and abs(near.units * 1000 - found.units) > noise):
+        return found
+    return near._replace(units=near.units * 1000, digits=6)
 
 
 def elapsed(value: float) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from entrepot.detect.header import find_head, is_header
+from entrepot.detect.header import find_head, is_header, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.readers.workbook.book import Book, Notes, Row
 
@@ -60,6 +60,10 @@ class Survey:
         head = rows[self.skip : self.skip + self.header]
         if not head:
             return []
+        touched = {r for r1, _, r2, _ in self.notes.merges for r in range(r1, min(r2, r1 + _MOST_HEADER_ROWS) + 1)}
+        if len(head) > 1 and not touched & {number for number, _ in head}:
+            place = {c: i for i, c in enumerate(self.columns)}
+            return joined_header([_padded(row, place, len(self.columns)) for row in head])
         spread = [_spread(row, self.notes.merges, vertical=len(head) > 1) for row in head]
         if len(head) > 1:
             _fill_down(head, spread, self.notes.merges)
