@@ -13,7 +13,18 @@ import entrepot
 from entrepot.errors import EntrepotError
 from tests.pollution.cases import Case
 
-MEASURES = ("success", "header p", "header r", "header f", "record p", "record r", "record f", "cell p", "cell r", "cell f")
+MEASURES = (
+    "success",
+    "header p",
+    "header r",
+    "header f",
+    "record p",
+    "record r",
+    "record f",
+    "cell p",
+    "cell r",
+    "cell f",
+)
 
 
 @dataclass

@@ -46,6 +46,7 @@ _SIGNATURES = (
     Signature(b"FEA1", "a Feather file of the first version", format="arrow", weak=True),
     Signature(b"SQLite format 3\x00", "an SQLite database", format="sqlite"),
     Signature(b"\x1f\x8b", "a GZIP file", container="gzip"),
+    *(Signature(b"BZh%d1AY&SY" % n, "a BZIP2 file", container="bz2") for n in range(1, 10)),
     Signature(b"BZh", "a BZIP2 file", container="bz2", weak=True),
     Signature(b"\xfd7zXZ\x00", "an XZ file", container="xz"),
     Signature(b"\x28\xb5\x2f\xfd", "a ZSTD file", container="zstd"),

@@ -37,7 +37,10 @@ _MOST_LINES = 50
 
 def candidates(part: bytes) -> list[tuple[str, float]]:
     """Delimiters to try and their worth: the usual ones, and runs of marks that every line has as often."""
-    return [*_runs(part), *DELIMITERS.items()]
+    runs = _runs(part)
+    # A pair that is always a pair is one delimiter, not two around an empty cell.
+    halves = {run[0] for run, _ in runs if len(set(run)) == 1}
+    return [*runs, *((mark, worth) for mark, worth in DELIMITERS.items() if mark not in halves or mark == ":")]
 
 
 def _runs(part: bytes) -> list[tuple[str, float]]:
@@ -72,7 +75,7 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
         own = wraps(part, delimiter, quote)
         if own >= 2 and own > double:
             weight = 1.0 if not double else 0.95
-            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.0)))
+            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.02)))
             if b"\\" + quote.encode() in part:
                 options.append((quote, "\\", weight * 1.05))
     return options

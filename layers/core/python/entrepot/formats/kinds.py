@@ -79,11 +79,21 @@ class ColumnKinds:
             likely *= 1.3 if cell in values else 0.15
         return math.log(min(1.0, likely))
 
-    def accepts(self, cells: Sequence[str]) -> bool:
-        """Whether every cell is of a kind that its column is known for."""
+    def accepts(self, cells: Sequence[str], *, blanks: bool = False) -> bool:
+        """Whether every cell is of a kind that its column is known for.
+
+        Args:
+            cells: Of one row.
+            blanks: Whether any cell may be empty.
+        """
         return all(
-            self.counts[i][kind_of(cell)] > 0.02 * self.rows or self._near(i, cell) for i, cell in enumerate(cells)
+            (blanks and not cell) or self.counts[i][kind_of(cell)] > 0.02 * self.rows or self._near(i, cell)
+            for i, cell in enumerate(cells)
         )
+
+    def anchors(self) -> int:
+        """How many columns have values that words are not."""
+        return sum(self.typed(i) for i in range(len(self.counts)))
 
     def _near(self, column: int, cell: str) -> bool:
         kind = kind_of(cell)

@@ -44,6 +44,17 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The cells of one reading, and whether something in it is not as the dialect has it."""
+
+    cells: list[Token]
+    forced: bool = False
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """A way to read a record from some place on."""
 
@@ -75,12 +86,28 @@ class Mender:
 
     def mend(self, text: str) -> Mended:
         """The cells of a record without its line end."""
-        best, exact = self._read(text, self._dialect.delimiter)
-        if exact is not None and (len(best) == self._width or exact != best):
-            return Mended([t.text for t in exact], QUOTES)
+        found = self._readings(text, self._dialect.delimiter)
+        best = found[0]
         if len(best) == self._width:
-            return Mended([t.text for t in best], AS_IT_STANDS)
-        return self._aligned(best, sure=True) or self._other_delimiter(text, best) or self._aligned(best) or self._as_it_stands(best)
+            return self._doubtful(text, found) or Mended([t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS)
+        return (
+            self._aligned(best.cells, sure=True)
+            or self._other_delimiter(text, best.cells)
+            or self._aligned(best.cells)
+            or self._as_it_stands(best.cells)
+        )
+
+    def _doubtful(self, text: str, found: list[_Tokens]) -> Mended | None:
+        """Another reading of a record whose cells would not be what its columns have."""
+        best = found[0]
+        if not best.forced or self._kinds is None or self._kinds.accepts([t.text for t in best.cells]):
+            return None
+        for other in found[1:]:
+            if abs(len(other) - self._width) == 1:
+                aligned = self._aligned(other.cells, sure=True)
+                if aligned is not None:
+                    return aligned
+        return None
 
     def align(self, cells: Sequence[str]) -> Mended:
         """A record whose cells are known but are too many or too few."""
@@ -89,21 +116,21 @@ class Mender:
             return Mended(list(cells))
         return self._aligned(tokens) or self._as_it_stands(tokens)
 
-    def _read(self, text: str, delimiter: str | None) -> tuple[list[Token], list[Token] | None]:
-        """The least forced reading, and the best one of the right width where the first is forced."""
+    def _readings(self, text: str, delimiter: str | None) -> list[_Tokens]:
+        """Ways to read a record: the one of the right width first where the least forced one is forced at all."""
         found = readings(text, self._dialect, delimiter, self._width)
         if not found:
             cells = text.split(delimiter) if delimiter else [text]
-            return [Token(c) for c in cells], None
-        count, best = min(found.items(), key=lambda f: (f[1][0].cost, abs(f[0] - self._width)))
-        if best[0].cost == 0 or count == self._width or self._width not in found:
-            exact = self._fitting(found[count]) if count == self._width else None
-            return best[0].tokens(), exact if exact is not None and best[0].cost > 0 else None
-        return best[0].tokens(), self._fitting(found[self._width])
+            return [_Tokens([Token(c) for c in cells])]
+        ranked = sorted(found.items(), key=lambda f: (f[1][0].cost, abs(f[0] - self._width)))
+        if ranked[0][1][0].cost > 0:
+            ranked.sort(key=lambda f: f[0] != self._width)
+        return [_Tokens(self._fitting(ways), ways[0].cost > 0) for _, ways in ranked]
 
     def _fitting(self, ways: list[_Reading]) -> list[Token]:
+        """The cells of the least forced of some readings of one width; of several, those that fit their columns."""
         least = [w for w in ways if w.cost <= ways[0].cost + 0.05]
-        if self._kinds is None or len(least) == 1:
+        if self._kinds is None or len(least) == 1 or len(ways[0].tokens()) != self._width:
             return least[0].tokens()
         return max((w.tokens() for w in least), key=self._fit)
 
@@ -114,20 +141,25 @@ class Mender:
         for mark in _OTHERS:
             if mark == self._dialect.delimiter or mark not in text or self._width < 2:
                 continue
-            plain, exact = self._read(text, mark)
-            tokens = exact if exact is not None else plain
-            if len(tokens) == self._width and self._accepts(tokens, best):
+            tokens = self._readings(text, mark)[0].cells
+            if len(tokens) == self._width and self._accepts(tokens, best, mark):
                 return Mended([t.text for t in tokens], DELIMITER)
             main = self._dialect.delimiter or ","
-            if mark == " " and self._kinds is not None and len(tokens) > self._width and not any(
-                main in t.text for t in tokens if not t.quoted
+            if (
+                mark == " "
+                and self._kinds is not None
+                and self._kinds.anchors() > 1
+                and len(tokens) > self._width
+                and not any(main in t.text for t in tokens if not t.quoted)
             ):
                 joined = _joined(tokens, mark, self._kinds, self._width)
                 if joined is not None and self._kinds.accepts(joined):
                     return Mended(joined, DELIMITER)
         return None
 
-    def _accepts(self, tokens: list[Token], best: list[Token]) -> bool:
+    def _accepts(self, tokens: list[Token], best: list[Token], mark: str) -> bool:
+        if self._kinds is not None and mark in " :" and not self._kinds.anchors():
+            return False
         if self._kinds is None:
             return len(best) == 1 and all(t.text.strip() for t in tokens) and len({t.text for t in tokens}) > 1
         return self._kinds.accepts([t.text for t in tokens])
@@ -140,7 +172,7 @@ class Mender:
             return Mended(filled, MOVED) if surplus > 0 and len(filled) == self._width else None
         if self._kinds.rows and 0 < abs(surplus) <= 2 and 1 < len(tokens) and self._width <= 200:
             found = self._wider(tokens, -surplus) if surplus < 0 else self._narrower(tokens, surplus)
-            if found is not None and (not sure or self._kinds.accepts(found)):
+            if found is not None and (not sure or self._kinds.accepts(found, blanks=surplus < 0)):
                 return Mended(found, MOVED)
         if surplus > 0 and not sure and not any(t.text for t in tokens[self._width :]):
             return Mended([t.text for t in tokens[: self._width]], MOVED)
@@ -266,7 +298,7 @@ def _ways(text: str, dialect: Dialect, delimiter: str | None, quote: str, most: 
     at: dict[int, dict[int, list[_Reading]]] = {}
     for i in range(len(starts) - 1, -1, -1):
         pos, ways = starts[i], {}
-        for cost, token, stop in _options(text, pos, ends[i], closings, dialect, quote):
+        for cost, token, stop in _options(text, pos, ends[i], ends, closings, dialect, quote):
             rest = at.get(stops[stop], {}) if stop in stops else None
             for count, tails in rest.items() if rest is not None else [(0, [None])]:
                 if count < most:
@@ -290,19 +322,40 @@ def _closings(text: str, quote: str, delimiter: str | None, stops: dict[int, int
 
 
 def _options(
-    text: str, pos: int, end: int, closings: list[tuple[int, int]], dialect: Dialect, quote: str
+    text: str, pos: int, end: int, ends: list[int], closings: list[tuple[int, int]], dialect: Dialect, quote: str
 ) -> Iterator[tuple[float, Token, int]]:
     """Cost, cell and end of each way to read the cell that begins at ``pos``."""
     if not text.startswith(quote, pos):
         cell = text[pos:end]
         doubled = dialect.escape is None or dialect.escape == quote
         yield (0.2 if cell.endswith(quote) else 0.0), Token(cell if doubled else _unescaped(cell, dialect, quote)), end
+        opening = cell.find(quote)
+        if opening > 0:  # a delimiter is missing before a quoted cell
+            yield from _together(text, pos, pos + opening, closings, dialect, quote)
         return
     yield 1.0, Token(text[pos:end]), end
     for at, stop in closings:
         if at > pos:
             body = text[pos + 1 : at]
             yield _forced(body, dialect, quote), Token(_unescaped(body, dialect, quote), quoted=True), stop
+    match = _pairs_closed(dialect, quote).match(text, pos)
+    if match is not None and match.end() < len(text):  # a delimiter is missing behind a quoted cell
+        stop = next((s for s in ends if s >= match.end()), len(text))
+        tail = text[match.end() : stop]
+        if tail.strip() and not tail.startswith(quote):
+            yield 0.9, Token(_unescaped(match[1], dialect, quote) + tail, quoted=True), stop
+
+
+def _together(
+    text: str, pos: int, opening: int, closings: list[tuple[int, int]], dialect: Dialect, quote: str
+) -> Iterator[tuple[float, Token, int]]:
+    """Text with a quoted cell right behind it, read as one cell."""
+    for at, stop in closings:
+        if at > opening:
+            body = text[opening + 1 : at]
+            if _forced(body, dialect, quote) == 0:
+                yield 0.9, Token(text[pos:opening] + _unescaped(body, dialect, quote), quoted=True), stop
+                return
 
 
 def _pairs(dialect: Dialect, quote: str) -> re.Pattern[str]:
@@ -310,6 +363,12 @@ def _pairs(dialect: Dialect, quote: str) -> re.Pattern[str]:
     if dialect.escape and dialect.escape != quote:
         return re.compile(f"{re.escape(dialect.escape)}([\\s\\S])|{q}({q})")
     return re.compile(f"{q}({q})")
+
+
+def _pairs_closed(dialect: Dialect, quote: str) -> re.Pattern[str]:
+    q, e = re.escape(quote), re.escape(dialect.escape or quote)
+    pair = f"{q}{q}" if e == q else f"{q}{q}|{e}[\\s\\S]"
+    return re.compile(f"{q}((?:[^{q}{e}]|{pair})*+){q}(?!{q})")
 
 
 def _forced(body: str, dialect: Dialect, quote: str) -> float:

@@ -22,7 +22,7 @@ def json_texts(cells: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from entrepot.formats.texts import as_text, union_values
+    from entrepot.formats.texts import as_text, union_values, without_runs
 
     kind, is_ = cells.type, pa.types
     if is_.is_map(kind):
@@ -34,7 +34,7 @@ def json_texts(cells: pa.Array) -> pa.Array:
     if is_.is_dictionary(kind):
         return json_texts(pc.take(cells.dictionary, cells.indices))
     if is_.is_run_end_encoded(kind):
-        return json_texts(pc.run_end_decode(cells))
+        return json_texts(without_runs(cells))
     if is_.is_nested(kind):
         return _lists(cells)
     if isinstance(kind, pa.BaseExtensionType):
@@ -100,7 +100,7 @@ def _maps(cells: pa.Array) -> pa.Array:
 
     from entrepot.formats.texts import as_text
 
-    lists = pc.cast(cells, pa.list_(pa.struct([("key", cells.type.key_type), ("value", cells.type.item_type)])))
+    lists = entries_of(cells)
     entries, lengths = pc.list_flatten(lists), pc.list_value_length(lists)
     keys, values = entries.flatten()
     key_texts = as_text(keys)
@@ -115,6 +115,17 @@ def _maps(cells: pa.Array) -> pa.Array:
         return objects
     again = pc.is_in(pa.array(np.arange(len(cells))), value_set=twice)
     return pc.if_else(again, _lists(lists), objects)
+
+
+def entries_of(cells: pa.MapArray) -> pa.ListArray:
+    """A map's cells as lists of ``key`` and ``value``; Arrow's own cast goes wrong where values have no type."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fields = [pa.field("key", cells.type.key_type), pa.field("value", cells.type.item_type)]
+    entries = pa.StructArray.from_arrays([cells.keys, cells.items], fields=fields)
+    return pa.ListArray.from_arrays(pa.array(np.asarray(cells.offsets)), entries, mask=pc.is_null(cells))
 
 
 def _extension(cells: pa.Array) -> pa.Array:

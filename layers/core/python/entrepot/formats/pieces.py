@@ -6,18 +6,21 @@ some, blank records stand for them, and where it skips many, a new piece begins.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from entrepot.formats.texts import as_text
+import numpy as np
+
+from entrepot.formats.writers.delimited import open_csv
 from entrepot.model.findings import QuarantinedRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from entrepot.formats.reading import Batch
+    from entrepot.formats.writing import Writer
 
 MAX_GAP = 1000
 """Row numbers that the source may skip within a piece."""
@@ -58,15 +61,6 @@ def pieces(batches: Iterable[Batch], piece_bytes: int, *, skip: int = 0) -> Iter
     yield from maker.end()
 
 
-_NEEDS_QUOTES = re.compile('[",\r\n]').search
-
-
-def _line(row: tuple[str | None, ...]) -> str:
-    cells = ("" if c is None else f'"{c.replace(chr(34), chr(34) * 2)}"' if _NEEDS_QUOTES(c) else c for c in row)
-    # A row of one empty cell would be a blank line, which is no row.
-    return f"{','.join(cells)}\n" if row != (None,) else '""\n'
-
-
 class _Maker:
     def __init__(self, piece_bytes: int, skip: int) -> None:
         self._least = max(1, piece_bytes)
@@ -77,6 +71,7 @@ class _Maker:
         self._first = 0
         self._next = 0
         self._refused: list[QuarantinedRow] = []
+        self._text = _Text()
 
     def add(self, batch: Batch) -> Iterator[Piece]:
         data, first, total = batch.data, 0, batch.data.num_rows + len(batch.refused)
@@ -100,33 +95,25 @@ class _Maker:
         if self._parts or self._refused:
             yield self._close()
 
-    def _lines(self, part: pa.RecordBatch, numbers: Iterable[int]) -> Iterator[Piece]:
-        waiting: list[tuple[str | None, ...]] = []
-        cells = zip(*(as_text(column).to_pylist() for column in part.columns), strict=True)
-        for number, row in zip(numbers, cells, strict=True):
-            if not self._parts and not waiting:
-                self._first = self._next = number
-            gap = number - self._next
-            if gap:
-                self._put(waiting)
-                waiting = []
+    def _lines(self, part: pa.RecordBatch, numbers: Sequence[int]) -> Iterator[Piece]:
+        for start, end in _runs(numbers):
+            number = numbers[start]
+            gap = number - self._next if self._parts else 0
             if gap > MAX_GAP or gap < 0:
                 yield self._close()
-                self._first = number
             elif gap:
-                self._parts.append(b"\n" * gap)
-                self._bytes += gap
-            waiting.append(row)
-            self._next = number + 1
-            self._taken += 1
-        self._put(waiting)
+                self._put(b"\n" * gap)
+            if not self._parts:
+                self._first = number
+            self._put(self._text.of(part.slice(start, end - start)))
+            self._next = number + end - start
+            self._taken += end - start
         if self._bytes >= self._least:
             yield self._close()
 
-    def _put(self, rows: list[tuple[str | None, ...]]) -> None:
-        if rows:
-            self._parts.append("".join(map(_line, rows)).encode())
-            self._bytes += len(self._parts[-1])
+    def _put(self, text: bytes) -> None:
+        self._parts.append(text)
+        self._bytes += len(text)
 
     def _close(self) -> Piece:
         first = self._first if self._parts else self._refused[0].row
@@ -134,3 +121,30 @@ class _Maker:
         piece = Piece(first, b"".join(self._parts), records, self._refused, self._taken)
         self._parts, self._bytes, self._refused = [], 0, []
         return piece
+
+
+class _Text:
+    """Rows as lines of delimited text."""
+
+    def __init__(self) -> None:
+        self._out = io.BytesIO()
+        self._writer: Writer | None = None
+
+    def of(self, rows: pa.RecordBatch) -> bytes:
+        """The lines of some rows of one table."""
+        if self._writer is None:
+            self._writer = open_csv(self._out, {"header": False})
+            self._writer.begin("", rows.schema)
+        self._writer.write(rows)
+        text = self._out.getvalue()
+        self._out.seek(0)
+        self._out.truncate()
+        return text
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Where numbers that follow each other begin and end."""
+    if isinstance(numbers, range):
+        return [(0, len(numbers))] if numbers else []
+    breaks = (np.flatnonzero(np.diff(np.asarray(numbers, dtype=np.int64)) != 1) + 1).tolist()
+    return list(zip([0, *breaks], [*breaks, len(numbers)], strict=True)) if len(numbers) else []

@@ -184,17 +184,20 @@ def _dictionary(cells: pa.Array) -> pa.Array:
 
 
 def _runs(cells: pa.Array) -> pa.Array:
+    return as_text(without_runs(cells))
+
+
+def without_runs(cells: pa.Array) -> pa.Array:
+    """The cells of a run-end encoded array, one by one, in their own type; views are plain then."""
+    import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     first, count = cells.find_physical_offset(), cells.find_physical_length()
-    ends = pc.min_element_wise(pc.cast(cells.run_ends, pa.int64()), cells.offset + len(cells))
-    texts = as_text(cells.values.slice(first, count))
-    ends = pc.subtract(ends.slice(first, count), cells.offset)
-    whole = pa.RunEndEncodedArray.from_arrays(
-        pc.cast(ends, pa.int32()), texts, pa.run_end_encoded(pa.int32(), texts.type)
-    )
-    return pc.run_end_decode(whole)
+    ends = np.minimum(np.asarray(cells.run_ends)[first : first + count].astype(np.int64) - cells.offset, len(cells))
+    values = cells.values
+    if pa.types.is_binary_view(values.type) or pa.types.is_string_view(values.type):  # Arrow cannot take from views
+        values = values.cast(pa.large_binary() if pa.types.is_binary_view(values.type) else pa.large_string())
+    return values.take(pa.array(np.repeat(np.arange(first, first + count), np.diff(ends, prepend=0))))
 
 
 def _union(cells: pa.Array) -> pa.Array:

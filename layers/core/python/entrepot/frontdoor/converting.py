@@ -217,6 +217,7 @@ def _tables(reader: Reader, target: _Target, table: str | int | None, found: Pla
     if len(tables) > len(places) and table is None:
         others = ", ".join(repr(t.name) for n, t in enumerate(tables) if n != places[0])
         doubts.append(f"Table {tables[places[0]].name!r} was converted; the others are {others[:500]}.")
+    doubts += [f"{tables[n].name!r} has no cells." for n in places if not len(tables[n].schema)]
     columns: list[str] = []
     with _whole(target) as out:
         write = target.options
@@ -263,6 +264,8 @@ class _Table:
         import pyarrow as pa
 
         schema = self.tables[self.n].schema
+        if not len(schema) and format in _TEXT:
+            return  # what has no cells is an empty text
         rows: Iterable[pa.RecordBatch]
         if format in KINDS_OF_TYPES and any(pa.types.is_string(f.type) for f in schema):
             size = self.found.path.stat().st_size

@@ -21,6 +21,8 @@ _MOST_HEADER = 1 << 20
 _MOST_FIELD = 8 << 10
 _WANTED = (b"content-type:", b"content-disposition:", b"content-transfer-encoding:", b"subject:")
 _DEEP = 20
+_BARE_PATH = re.compile(r"\b(?:file)?name=([A-Za-z]:\\[^\";]*)", re.IGNORECASE)
+"""A path of Windows without the quotes that it needs."""
 _FAULTS = (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 """What the standard library's parser of headers is known to raise on bad ones."""
 
@@ -193,9 +195,11 @@ def _boundary(message: Message) -> bytes | None:
 
 def _file_name(message: Message) -> str:
     """The last component of the stated name: some programs send whole paths."""
+    raw = " ".join(str(value) for _, value in message.raw_items())
+    bare = _BARE_PATH.search(raw)
     for reading in (message, _old(message)):
         try:
-            found = reading.get_filename()
+            found = bare[1] if bare else reading.get_filename()
         except _FAULTS:
             continue
         if found:

@@ -64,8 +64,9 @@ class Member:
 class _Node:
     """A file somewhere in the nesting."""
 
-    def __init__(self, parent: _Node | None, entry: Entry, path: str, budget: Budget) -> None:
+    def __init__(self, parent: _Node | None, entry: Entry, path: str, prefix: str, budget: Budget) -> None:
         self.path = path
+        self.prefix = prefix  # of the names of what it holds
         self.name = entry.name
         self.size = entry.size
         self._parent = parent
@@ -163,7 +164,7 @@ class Members(Iterator[Member]):
         self._limits = limits
         shared = Shared(file, owned=False)
         self._budget = Budget(limits, shared.size)
-        self._root = _Node(None, Entry(PurePosixPath(name).name), "", self._budget)
+        self._root = _Node(None, Entry(PurePosixPath(name).name), "", "", self._budget)
         self._root.keep(shared)
         self._found = self._sifted()
 
@@ -209,7 +210,7 @@ class Members(Iterator[Member]):
                 if entry.skipped:
                     self._note(f"{shown(entry.name)} {entry.skipped}; it was left out.")
                     continue
-                child = _Node(node, entry, _path(node, kind, entry), self._budget)
+                child = _Node(node, entry, *_path(node, kind, entry), self._budget)
                 try:
                     yield from self._member(child, depth)
                 finally:
@@ -269,11 +270,12 @@ class Members(Iterator[Member]):
             self.notes.append("Further files were left out.")
 
 
-def _path(node: _Node, kind: Kind, entry: Entry) -> str:
-    """A member's name for people: a compression alone is no level of its own."""
+def _path(node: _Node, kind: Kind, entry: Entry) -> tuple[str, str]:
+    """A member's name for people, and what its own members' names begin with: a compression alone is no level."""
     if kind.container in _LISTS:
-        return f"{node.path}/{entry.name}" if node.path else entry.name
-    return compressed.bare_name(node.path) if node.path else entry.name
+        path = f"{node.prefix}/{entry.name}" if node.prefix else entry.name
+        return path, path
+    return compressed.bare_name(node.path) if node.path else entry.name, node.prefix
 
 
 def _too_deep(node: _Node, most: int) -> SourceError:

@@ -172,7 +172,7 @@ def decoded_bytes(cells: pa.Array) -> int:
             return widest * len(cells)
         return int(pc.sum(pc.take(pc.binary_length(values), cells.indices)).as_py() or 0)
     if is_.is_string_view(kind) or is_.is_binary_view(kind):
-        return int(pc.sum(pc.cast(pc.binary_length(cells), pa.int64())).as_py() or 0) + 16 * len(cells)
+        return _viewed(cells) + 16 * len(cells)
     if is_.is_list_view(kind) or is_.is_large_list_view(kind):
         return _widest(cells.values) * int(pc.sum(pc.cast(pc.list_value_length(cells), pa.int64())).as_py() or 0)
     if is_.is_struct(kind):
@@ -182,6 +182,14 @@ def decoded_bytes(cells: pa.Array) -> int:
     if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
         return decoded_bytes(pc.list_flatten(cells)) + 8 * len(cells)
     return int(cells.nbytes)
+
+
+def _viewed(cells: pa.Array) -> int:
+    """Bytes that views show, the first four of each being its length."""
+    import numpy as np
+
+    lengths = np.frombuffer(cells.buffers()[1], np.int32).reshape(-1, 4)[cells.offset : cells.offset + len(cells), 0]
+    return int(lengths[np.asarray(cells.is_valid())].sum(dtype=np.int64))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
