@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,15 @@ def join(parts: Sequence[pa.Array | str]) -> memoryview:
 
     values = [pa.scalar(part, pa.string()) if isinstance(part, str) else part for part in parts]
     return _payload(pc.binary_join_element_wise(*values, pa.scalar("", pa.string())))
+
+
+def has_any(texts: pa.Array, marks: Iterable[str]) -> bool:
+    """Whether a mark stands anywhere in the texts; or, rarely, in what lies between them under null.
+
+    A search in all bytes at once costs a tenth of looking at text after text, and mostly finds nothing.
+    """
+    data = bytes(_payload(texts))
+    return any(mark.encode() in data for mark in marks)
 
 
 def _payload(texts: pa.Array) -> memoryview:
