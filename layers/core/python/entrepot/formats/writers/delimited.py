@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from entrepot.errors import UsageError
 from entrepot.formats.texts import as_text
 from entrepot.formats.writers.formulas import escape_formula, escape_formulas
-from entrepot.formats.writers.joined import has_any, join, slices
+from entrepot.formats.writers.joined import has_any, join, joined, slices
 from entrepot.formats.writers.options import checked, chosen, one_table
 from entrepot.formats.writing import Writer, WriterOptions, Written
 
@@ -131,7 +131,7 @@ class DelimitedWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
         for part in slices(batch):
-            self._write(join(self._parts(part)))
+            self._write(self._row(self._cells(part)))
             self._rows += part.num_rows
 
     def close(self) -> Written:
@@ -154,9 +154,9 @@ class DelimitedWriter:
         if self._dialect.formula_escape:
             names = [escape_formula(name) for name in names]
         cells = [self._cell(pa.array([name], pa.string()), quoted=self._dialect.quoting == "all") for name in names]
-        self._write(join(self._row(cells)))
+        self._write(self._row(cells))
 
-    def _parts(self, batch: pa.RecordBatch) -> list[pa.Array | str]:
+    def _cells(self, batch: pa.RecordBatch) -> list[pa.Array]:
         import pyarrow.compute as pc
 
         cells = []
@@ -168,21 +168,18 @@ class DelimitedWriter:
             if textual and self._dialect.formula_escape:
                 texts = escape_formulas(texts)
             cells.append(self._cell(texts, quoted=self._quotes(textual=textual)))
-        return self._row(cells)
+        return cells
 
     def _quotes(self, *, textual: bool) -> bool:
         return self._dialect.quoting == "all" or (self._dialect.quoting == "text" and textual)
 
-    def _row(self, cells: list[pa.Array]) -> list[pa.Array | str]:
+    def _row(self, cells: list[pa.Array]) -> memoryview:
         import pyarrow.compute as pc
 
         quote = self._dialect.quote
         if len(cells) == 1 and quote:  # a blank line would be no row
             cells = [pc.if_else(pc.equal(cells[0], ""), quote * 2, cells[0])]
-        parts: list[pa.Array | str] = []
-        for i, texts in enumerate(cells):
-            parts += [self._dialect.delimiter, texts] if i else [texts]
-        return [*parts, self._dialect.line_end]
+        return join([*cells[:-1], joined([cells[-1], self._dialect.line_end])], self._dialect.delimiter)
 
     def _cell(self, texts: pa.Array, *, quoted: bool) -> pa.Array:
         """Texts as they stand in the file, null among them."""
