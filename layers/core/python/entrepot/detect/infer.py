@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 
+from entrepot.detect.answers import Inferred
 from entrepot.detect.model import ColumnProfile, Profile
 from entrepot.detect.types import infer_type, info
 from entrepot.errors import UsageError
@@ -34,8 +35,9 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
     names = field_names(detection.columns)
     doubts: list[str] = []
     fields = []
-    for column, (field_name, alias), found in zip(detection.columns, names, _columns(detection, profile), strict=True):
-        inferred = infer_type(found, column)
+    parts = zip(detection.columns, names, _columns(detection, profile), _stated(detection), strict=True)
+    for column, (field_name, alias), found, word in parts:
+        inferred = as_stated(infer_type(found, column), found, word)
         doubts += [f"Column {column!r}: {d}" for d in inferred.doubts]
         fields.append(FieldSpec(name=field_name, type=inferred.type, formats=inferred.formats, aliases=alias))
     keys = _key(key or [], detection.columns, [n for n, _ in names])
@@ -46,6 +48,26 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
         doubts += _about_keys(candidates)
     told = {"rows": profile.rows, "doubts": doubts, "key_candidates": candidates[:10]}
     return Contract(name=contract_name(name), fields=fields, key=keys, metadata={"inferred": told})
+
+
+def as_stated(inferred: Inferred, column: ColumnProfile, word: str) -> Inferred:
+    """The type that the source itself states, where the texts of this one delivery could look narrower.
+
+    Args:
+        inferred: What the texts look like.
+        column: The profile of all of them.
+        word: The source's type word; empty when it states none.
+    """
+    if not word or word == inferred.type:
+        return inferred
+    if word == "string" or column.cells == column.blank:
+        return Inferred(word)
+    return Inferred("float") if word == "float" and inferred.type.startswith(("integer", "decimal")) else inferred
+
+
+def _stated(detection: Detection) -> list[str]:
+    """The type words that the source itself states, empty where it does not."""
+    return detection.types or [""] * len(detection.columns)
 
 
 def _columns(detection: Detection, profile: Profile) -> list[ColumnProfile]:
@@ -107,5 +129,5 @@ def contract_name(text: str) -> str:
 
 def column_infos(detection: Detection, profile: Profile) -> list[ColumnInfo]:
     """What `inspect` tells of each column."""
-    columns = zip(detection.columns, _columns(detection, profile), strict=True)
-    return [info(name, column) for name, column in columns]
+    columns = zip(detection.columns, _columns(detection, profile), _stated(detection), strict=True)
+    return [info(name, found, as_stated(infer_type(found, name), found, word)) for name, found, word in columns]
