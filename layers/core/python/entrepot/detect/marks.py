@@ -83,7 +83,7 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
             continue
         own = wraps(part, delimiter, quote)
         if own > double:
-            # Cells wrapped in pairs where the usual quote wraps none: then even apostrophes within do not speak against.
+            # Where the usual quote wraps no cell and this one does, apostrophes within do not speak against it.
             weight = 0.95 if double or own == 1 else 1.5
             options.append((quote, quote, weight))
             if b"\\" + quote.encode() in part:
