@@ -261,4 +261,4 @@ def _tidy(cell: bytes) -> float:
     text = cell[:200].decode("utf-8", "replace")
     if _TYPED.fullmatch(text):
         return 1.0
-    return 0.3 if _UNTIDY.search(text) else 0.9
+    return 0.3 if _UNTIDY.search(text) or text.startswith("'") != text.endswith("'") else 0.9

@@ -85,10 +85,12 @@ class Finder:
             part = self._part(at, first=not parts)
             if part is None:
                 break
+            at = max(part.end, part.first, at + 1)
+            if parts and part.end == part.first:
+                continue  # a line or two that are only said
             parts.append(part)
             if not self._whole:
                 break
-            at = part.end
         if not parts:
             return Layout([Part(0, 0, 0, size, 1)])
         after = parts[1].start if len(parts) > 1 else size
@@ -168,7 +170,7 @@ class Finder:
         if begin >= len(self._rows):
             return None
         for i in range(begin, min(len(self._rows), begin + _MOST_ABOVE)):
-            if not self._blank(i) and self._begins(i):
+            if not self._blank(i) and (first or len(self._rows[i]) > 1) and self._begins(i):
                 return i
         # Nothing is orderly: the first record with several cells then begins what there is.
         several = (i for i in range(begin, len(self._rows)) if len(self._rows[i]) > 1 and not self._blank(i))
@@ -190,6 +192,8 @@ class Finder:
         cells = row if len(row) == width else self._cells(i, width, None)
         if len(row) == 1 < width and (after > i + 1 or self._headed(after)):
             return False  # a title above a header
+        if len(row) < width and (after > i + 1 or row[0].startswith(("#", "//"))):
+            return False
         filled = [j for j, c in enumerate(cells) if c.strip()]
         if len(cells) == 1 or share < _SHARE or abs(len(cells) - width) > max(1, width // 3):
             return False
