@@ -8,7 +8,9 @@ from entrepot.formats.kinds import ColumnKinds, kind_of
 from entrepot.formats.mend import AS_IT_STANDS, DELIMITER, LONG, MOVED, QUOTES, SHORT, Mender
 from entrepot.model.source import Dialect
 
-ROWS = [[str(n), f"Some words {n}", f"2024-01-{n % 28 + 1:02d}", f"{n}.50", "yes" if n % 2 else "no"] for n in range(40)]
+ROWS = [
+    [str(n), f"Some words {n}", f"2024-01-{n % 28 + 1:02d}", f"{n}.50", "yes" if n % 2 else "no"] for n in range(40)
+]
 KINDS = ColumnKinds.of(ROWS, 5)
 
 
@@ -22,7 +24,11 @@ def mend(text: str, dialect: Dialect | None = None, kinds: ColumnKinds | None = 
     [
         ("7,Some words,2024-01-05,1.50,yes", ["7", "Some words", "2024-01-05", "1.50", "yes"], AS_IT_STANDS),
         ('"7,Some words,2024-01-05,1.50,yes', ['"7', "Some words", "2024-01-05", "1.50", "yes"], QUOTES),
-        ('7,"Some, "good" words",2024-01-05,1.50,yes', ["7", 'Some, "good" words', "2024-01-05", "1.50", "yes"], QUOTES),
+        (
+            '7,"Some, "good" words",2024-01-05,1.50,yes',
+            ["7", 'Some, "good" words', "2024-01-05", "1.50", "yes"],
+            QUOTES,
+        ),
         ('7,"Some words, 5"",2024-01-05,1.50,yes', ["7", 'Some words, 5"', "2024-01-05", "1.50", "yes"], QUOTES),
         ('7,"two\nlines",2024-01-05,1.50,"yes', ["7", "two\nlines", "2024-01-05", "1.50", '"yes'], QUOTES),
         ("7;Some words;2024-01-05;1.50;yes", ["7", "Some words", "2024-01-05", "1.50", "yes"], DELIMITER),
@@ -49,7 +55,10 @@ def test_without_a_clear_answer_a_row_stays_as_it_is() -> None:
 
 def test_escapes_are_known() -> None:
     dialect = Dialect(escape="\\")
-    assert mend('7,"a \\"b, c",2024-01-05,1.50,"yes', dialect) == (["7", 'a "b, c', "2024-01-05", "1.50", '"yes'], QUOTES)
+    assert mend('7,"a \\"b, c",2024-01-05,1.50,"yes', dialect) == (
+        ["7", 'a "b, c', "2024-01-05", "1.50", '"yes'],
+        QUOTES,
+    )
 
 
 def test_a_header_has_no_kinds_to_go_by() -> None:
