@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from entrepot.errors import SourceError
+from entrepot.formats.flatten import Number
 
 Geometry = dict[str, Any]
 
@@ -31,7 +32,7 @@ def to_wkt(geometry: object) -> str:
     """A geometry of GeoJSON as well-known text.
 
     Args:
-        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers keep their text.
+        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers as Python has them, or as `Number`.
 
     Raises:
         SourceError: It is none; ``facts["reason"]`` is ``geometry``.
@@ -78,6 +79,8 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
 
 
 def _number(value: object) -> str:
+    if isinstance(value, Number):
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):

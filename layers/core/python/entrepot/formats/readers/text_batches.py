@@ -66,6 +66,10 @@ class Batcher:
         if len(self._rows) >= self._most or self._bytes >= BATCH_BYTES:
             self.full = True
 
+    def skip(self) -> None:
+        """Counts a record that is no row."""
+        self._next += 1
+
     def refuse(self, raw: str, offset: int, finding: Finding) -> None:
         """Adds a row that cannot be read, as it stands in the source."""
         raw = raw[:_RAW_BYTES]
