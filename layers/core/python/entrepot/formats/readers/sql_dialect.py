@@ -9,8 +9,14 @@ from functools import lru_cache
 POSTGRESQL, MYSQL, SQLITE, SQLSERVER, STANDARD = "postgresql", "mysql", "sqlite", "sqlserver", "standard"
 
 _MARKS = (
-    (POSTGRESQL, rb"-- PostgreSQL database|\bpg_catalog\.|^COPY .* FROM stdin;|standard_conforming_strings|\\restrict "),
-    (MYSQL, rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*!\d{5}|/\*M!|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[A-Za-z]\\'[A-Za-z]"),
+    (
+        POSTGRESQL,
+        rb"-- PostgreSQL database|\bpg_catalog\.|^COPY .* FROM stdin;|standard_conforming_strings|\\restrict ",
+    ),
+    (
+        MYSQL,
+        rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*!\d{5}|/\*M!|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[A-Za-z]\\'[A-Za-z]",
+    ),
     (SQLITE, rb"^PRAGMA foreign_keys|\bsqlite_sequence\b|^BEGIN TRANSACTION;"),
     (SQLSERVER, rb"^GO\s*$|\[dbo\]|SET IDENTITY_INSERT|SET ANSI_NULLS|\bN'"),
     (POSTGRESQL, rb"::\w+|\bE'"),

@@ -134,7 +134,10 @@ def name_of(words: str) -> str:
         return f"CREATE {found[1].upper()}" if found else "CREATE DEFINER"
     found_words = re.findall(r"[A-Za-z_]+", words)[: most + (most == 3)]
     kept = [w.upper() for w in found_words if w.isascii()]
-    return " ".join(kept[:1] if kept[:1] in (["UPDATE"], ["DELETE"], ["MERGE"], ["CALL"], ["DO"], ["EXEC"]) else kept) or "a sign"
+    return (
+        " ".join(kept[:1] if kept[:1] in (["UPDATE"], ["DELETE"], ["MERGE"], ["CALL"], ["DO"], ["EXEC"]) else kept)
+        or "a sign"
+    )
 
 
 def is_system(name: bytes) -> bool:
@@ -224,11 +227,24 @@ def _column(part: bytes, encoding: str) -> tuple[str, str] | None:
     rest = re.sub(r"\s+", " ", match["rest"].decode("latin-1")).strip()
     kind = _TYPE.match(rest)
     declared = ""
-    if kind and kind["word"].upper() not in {"PRIMARY", "NOT", "NULL", "DEFAULT", "UNIQUE", "REFERENCES", "CHECK", "AS"}:
+    if kind and kind["word"].upper() not in {
+        "PRIMARY",
+        "NOT",
+        "NULL",
+        "DEFAULT",
+        "UNIQUE",
+        "REFERENCES",
+        "CHECK",
+        "AS",
+    }:
         declared = "".join([kind["word"], kind["more"], kind["size"] or "", kind["after"], kind["array"] or ""])
     return bare(match["name"]).decode(encoding, "replace"), declared.lower().strip()
 
 
 def _is_typed(part: bytes) -> bool:
     """Whether a part that begins like a constraint is a column of that name, such as `key text`."""
-    return bool(re.match(rb"(?:KEY|INDEX|LIKE|CHECK)\s+(?:INT|INTEGER|BIGINT|VARCHAR|TEXT|CHAR|NUMERIC|DATE)\b", part, re.IGNORECASE))
+    return bool(
+        re.match(
+            rb"(?:KEY|INDEX|LIKE|CHECK)\s+(?:INT|INTEGER|BIGINT|VARCHAR|TEXT|CHAR|NUMERIC|DATE)\b", part, re.IGNORECASE
+        )
+    )

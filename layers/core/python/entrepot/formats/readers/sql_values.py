@@ -455,7 +455,9 @@ _ESCAPED = re.compile(rb"'(?:[^'\\]++|''|\\.)*+'", re.DOTALL)
 _SIGNED = re.compile(rb"0[xX][0-9A-Fa-f]+(?!\w)|[-+]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 _WORD = re.compile(rb"[A-Za-z_][\w.$]*")
 _DOLLARS = re.compile(rb"\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_CAST = re.compile(rb"::\s*(?:\"[^\"]+\"|[A-Za-z_][\w.]*)(?:\s+(?:varying|precision|with(?:out)?\s+time\s+zone))*(?:\s*\([\d,\s]*\))?(?:\[\])*")
+_CAST = re.compile(
+    rb"::\s*(?:\"[^\"]+\"|[A-Za-z_][\w.]*)(?:\s+(?:varying|precision|with(?:out)?\s+time\s+zone))*(?:\s*\([\d,\s]*\))?(?:\[\])*"
+)
 _AS = re.compile(rb"AS\s+\[?[A-Za-z_]\w*\]?(?:\s+\w+)?(?:\s*\([\w,\s]*\))?", re.IGNORECASE)
 _KIND = re.compile(rb"\s*\[?[A-Za-z_]\w*\]?(?:\s*\([\w,\s]*\))?", re.IGNORECASE)
 _TYPED = frozenset({b"date", b"time", b"timestamp", b"datetime", b"interval", b"decimal", b"binary"})
