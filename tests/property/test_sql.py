@@ -25,7 +25,8 @@ def script(dialect: str, tables: dict[str, pa.RecordBatch], **options) -> tuple[
         target.begin(name, batch.schema)
         target.write(batch.slice(0, 2))
         target.write(batch.slice(2))
-    return file.getvalue() if (said := target.close()) is None else file.getvalue(), said
+    said = target.close()
+    return file.getvalue(), said
 
 
 def read(data: bytes) -> dict[str, list[list]]:

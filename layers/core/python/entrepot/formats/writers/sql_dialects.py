@@ -98,10 +98,9 @@ def quoted(prefix: str = "", *, backslashes: bool = False, nul: bool = False, jo
         import pyarrow.compute as pc
 
         texts = as_text(cells)
-        if pc.any(pc.match_substring(texts, "\0")).as_py():
-            if not nul:
-                texts = pc.replace_substring(texts, "\0", "\ufffd")
-                notes.append("NUL characters became U+FFFD, since its texts cannot hold them.")
+        if not nul and pc.any(pc.match_substring(texts, "\0")).as_py():
+            texts = pc.replace_substring(texts, "\0", "\ufffd")
+            notes.append("NUL characters became U+FFFD, since its texts cannot hold them.")
         if backslashes:
             texts = pc.replace_substring(texts, "\\", "\\\\")
             texts = pc.replace_substring(texts, "\0", "\\0")
