@@ -20,10 +20,10 @@ import psycopg
 from rich.console import Console
 from rich.markup import escape
 
-from bench import corpora, data, micro, one_shot, others, report, spike, sql, table, undo
+from bench import corpora, data, formats, micro, one_shot, others, report, spike, sql, table, undo
 from bench.ours import Bench, Import
 
-PARTS = ("import", "undo", "one-shot", "peers", "spike", "micro", "corpora")
+PARTS = ("import", "undo", "one-shot", "peers", "spike", "micro", "corpora", "formats")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         with _noted(results, console):
             seconds = spike.run(list(files.values()))
             results["spike"] = dict(zip(files, seconds, strict=True)) if seconds else {}
+    if "formats" in options.parts:
+        lines = formats.run(options.scales[0], console)
+        results["formats"] = [asdict(line) for line in lines]
+        formats.show(lines, console)
     console.print()
     report.show(results, console)
     path = report.save(results)

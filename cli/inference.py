@@ -33,11 +33,14 @@ def contract_name(path: Path) -> str:
     return name or "data"
 
 
-def infer(path: Path, *, name: str | None = None, key: list[str] | None = None) -> Contract:
+def infer(
+    path: Path, *, name: str | None = None, key: list[str] | None = None, table: str | int | None = None
+) -> Contract:
     """The contract of a file, from all of it.
 
     Args:
         path: The file.
+        table: Its sheet, member or table, by name or place; the best when None.
         name: The contract's name; otherwise the file's stem.
         key: Fields that identify a row.
 
@@ -47,9 +50,10 @@ def infer(path: Path, *, name: str | None = None, key: list[str] | None = None) 
     """
     from cli.failure import Failure
     from entrepot.detect.infer import infer_contract
-    from entrepot.inspection import profile_file
+    from entrepot.frontdoor.places import Place
+    from entrepot.frontdoor.surveying import profile_of
 
-    detection, profile = profile_file(path)
+    detection, profile = profile_of(Place(path, path.name), table=table)
     unknown = [field for field in key or () if field not in detection.columns]
     if unknown:
         msg = f"--key names {', '.join(unknown)}, which {path.name} does not have."

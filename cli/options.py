@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Arrays(StrEnum):
+    """What becomes of arrays inside a record."""
+
+    KEEP = "keep"
+    EXPLODE = "explode"
+
 
 DEFAULT_STATE = Path(".entrepot")
 DEFAULT_PORT = 8080

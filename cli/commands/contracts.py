@@ -23,6 +23,7 @@ def infer(
     *,
     key: Annotated[str | None, typer.Option("--key", metavar="A,B", help="Fields that identify a row.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name; otherwise the file's stem.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Sheet, member or table, by name or number.")] = None,
 ) -> None:
     """Write a contract for FILE as YAML on stdout. It refuses nothing in that same file."""
     import sys
@@ -31,7 +32,7 @@ def infer(
 
     path = paths.readable(file)
     with paths.naming(file):
-        contract = inference.infer(path, name=name, key=inference.key_fields(key))
+        contract = inference.infer(path, name=name, key=inference.key_fields(key), table=table)
     sys.stdout.write(inference.to_yaml(contract))
     for doubt in inference.doubts(inference.to_data(contract)):
         output.notes().print(f"[yellow]note:[/] {output.clean(doubt)}", soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
+from cli.options import Arrays
 
 if TYPE_CHECKING:
     from cli.importing import Request
@@ -108,6 +109,24 @@ def import_(
     encoding: Annotated[
         str | None, typer.Option("--encoding", help="The file's encoding, when it is not found by itself.")
     ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Read FILE as this format, when its content does not say.")
+    ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option("--sheet", help="The sheet or table of FILE, by name or by place from 0; else the best."),
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="Of an archive, the members to read: a name, or a pattern with *.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", help="Of XML, the element that repeats; of JSON, the array of records.")
+    ] = None,
+    arrays: Annotated[
+        Arrays | None,
+        typer.Option("--arrays", help="Arrays inside a record: kept as one cell, or a row for each item."),
+    ] = None,
+    pattern: Annotated[str | None, typer.Option("--pattern", help="Of log lines: the name of their pattern.")] = None,
     service: options.Service = None,
     state: options.State = options.DEFAULT_STATE,
     dsn: options.Dsn = None,
@@ -131,6 +150,12 @@ def import_(
         "merge": _merge(merge),
         "delimiter": "\t" if delimiter == "\\t" else delimiter,
         "encoding": encoding,
+        "format": format_,
+        "table": sheet,
+        "member": member,
+        "path": path,
+        "arrays": arrays.value if arrays else None,
+        "pattern": pattern,
     }
     items = given.look(file)
     alone = items[0] if len(items) == 1 and not items[0].is_folder and not incremental else None

@@ -34,6 +34,9 @@ def inspect(
     console.print(_facts(data, file.name))
     columns = [(c["name"], c["type"], ", ".join(c.get("examples") or [])[:60]) for c in data.get("columns") or []]
     console.print(output.table(("column", "type", "examples"), columns))
+    if len(data.get("tables") or []) > 1:
+        tables = [(t["name"], t.get("rows"), len(t.get("columns") or [])) for t in data["tables"][:50]]
+        console.print(output.table(("table", "rows", "columns"), tables))
     for doubt in data.get("doubts") or []:
         console.print(f"[yellow]note:[/] {output.clean(doubt)}", soft_wrap=True)
 
@@ -49,7 +52,10 @@ def _facts(data: dict[str, Any], name: str) -> Table:
     grid.add_column(overflow="fold")
     dialect = data.get("dialect") or {}
     facts = {
+        "container": data.get("container") or None,
+        "members": len(data.get("members") or []) or None,
         "format": data.get("format"),
+        "table": data.get("table") or None,
         "encoding": data.get("encoding"),
         "delimiter": _named(dialect.get("delimiter")),
         "quote": _named(dialect.get("quote")),

@@ -48,6 +48,7 @@ class Functions(Construct):
             grants.write_work(),
             grants.write_collections(),
             grants.write_outbox(),
+            more_layers=("sources",),
         )
         self.split = self._function(
             "split",
@@ -55,6 +56,7 @@ class Functions(Construct):
             grants.move_jobs(),
             grants.read_drops(),
             grants.write_work(),
+            more_layers=("sources",),
         )
         self.profile = self._function(
             "profile",

@@ -14,7 +14,7 @@ from constructs import Construct
 from stacks.bundling import LAYERS, Target, build_layer, layer_hash
 from stacks.constructs.house import House
 
-LAYER_NAMES = ("core", "data", "database", "web")
+LAYER_NAMES = ("core", "data", "database", "sources", "web")
 
 
 @jsii.implements(cdk.ILocalBundling)
@@ -31,7 +31,7 @@ class _LayerBundling:
 
 
 class Layers(Construct):
-    """``core`` for all, ``data`` for columns, ``database`` for PostgreSQL, ``web`` for tokens."""
+    """``core`` for all, ``data`` for columns, ``database`` for PostgreSQL, ``sources`` for files, ``web`` the API."""
 
     def __init__(self, scope: Construct, construct_id: str, house: House) -> None:
         super().__init__(scope, construct_id)

@@ -1,7 +1,7 @@
 """A kill before and after every call of a port, by every step: afterwards the rows are all there, once.
 
 The calls are not listed here: runs without kills note them. Each then gets a flow of its own whose worker dies at
-that call. There are five flows: a file that is imported straight away; one whose plan is looked at, published and
+that call. There are six flows: a file that is imported straight away; an archive; one whose plan is looked at, published and
 taken back; one whose contract is drafted from it and approved; files that are kept as files; and a file whose execution
 is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes a sample of the calls of each stage, by
 `ENTREPOT_SEED`.
@@ -10,12 +10,14 @@ is lost, which the sweep takes up. `ENTREPOT_STRIKES` (a number) takes a sample 
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import json
 import os
 import random
 import threading
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +143,13 @@ class Flow:
         assert self.host.sql(query) == [(ROWS, ROWS, sum(range(ROWS)), ROWS)]
         assert [(r["read"], r["inserted"], r["quarantined"]) for r in self._receipts()] == [(ROWS, ROWS, 0)]
 
+    def unpacked(self) -> None:
+        """An archive: one member is cut by bytes, the other one is streamed into pieces."""
+        with self._stage():
+            self._begin(archive=True)
+            self._settle("published")
+        self._published()
+
     def collected(self) -> None:
         """Files that are kept as files: a commit of a collection."""
         files = {f"{name}.txt": f"{name} {self.contract}".encode() for name in "ab"}
@@ -199,7 +208,7 @@ class Flow:
         name = self.host.ready["names"][f"function:{SWEPT}"]
         self.host.aws("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
 
-    def _begin(self, *, plan: bool = False) -> None:
+    def _begin(self, *, plan: bool = False, archive: bool = False) -> None:
         self.client.contracts.put({"name": self.contract, "key": ["id"], "fields": FIELDS})
         prefix = f"main/{self.contract}/"
         if plan:
@@ -208,7 +217,7 @@ class Flow:
             prefix += f"t-{self.contract}/"
         self.host.sql(f"create table {self.table} (id bigint primary key, name text not null, age bigint)")
         self.host.sql(f"insert into {self.table} {BEFORE}")
-        self._put(f"{prefix}people.csv", _body())
+        self._put(f"{prefix}people.zip" if archive else f"{prefix}people.csv", _archive() if archive else _body())
 
     def _put(self, key: str, body: bytes) -> None:
         self.host.aws("s3").put_object(Bucket=self.host.ready["names"]["inbox"], Key=key, Body=body)
@@ -306,12 +315,14 @@ def test_rows_are_all_there_once_after_a_kill_at_any_call(host: Host) -> None:
     planned = [point for point in planned if point not in straight]
     drafted, approved = ([p for p in stage if p not in straight] for stage in _recorded(host, "drafted"))
     collected = _recorded(host, "collected")[0]
+    unpacked = [point for point in _recorded(host, "unpacked")[0] if point not in straight]
     swept = _recorded(host, "swept")[0]
     flows: list[tuple[str, Sequence[str | None]]] = [("straight", (point,)) for point in _sample(straight)]
     # A reviewed flow has three stages, and each can bear a strike.
     flows += [("reviewed", part) for part in itertools.zip_longest(*map(_sample, (planned, published, undone)))]
     flows += [("drafted", part) for part in itertools.zip_longest(_sample(drafted), _sample(approved))]
     flows += [("collected", (point,)) for point in _sample(collected)]
+    flows += [("unpacked", (point,)) for point in _sample(unpacked)]
     alone: list[tuple[str, Sequence[str | None]]] = [("swept", (point,)) for point in _sample(swept)]
     number, lock = itertools.count(1), threading.Lock()
     print(f"\n{len(flows) + len(alone)} flows", flush=True)
@@ -328,7 +339,7 @@ def test_rows_are_all_there_once_after_a_kill_at_any_call(host: Host) -> None:
         list(threads.map(run, flows))
     for flow in alone:
         run(flow)
-    found = sum(map(len, (straight, planned, published, undone, drafted, approved, collected, swept)))
+    found = sum(map(len, (straight, planned, published, undone, drafted, approved, collected, unpacked, swept)))
     print(f"\n{counts}\n\n{found} calls found; {time.monotonic() - began:.0f} s")
     assert not counts.wrong, "\n".join(counts.wrong)
     # Some calls come only in some interleavings of workers; most must have been reached.
@@ -396,6 +407,18 @@ def _calls(folder: Path, contract: str) -> list[str]:
 
 def _age(n: int) -> int:
     return 7 if n == 7 else n % 90
+
+
+def _archive() -> bytes:
+    header, *lines = _body().decode().splitlines()
+    half = len(lines) // 2
+    records = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines[half:]]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("1.csv", "\n".join([header, *lines[:half]]))
+        packed.writestr("2.json", json.dumps(records))
+        packed.writestr("README.txt", "The people of June.\n")
+    return out.getvalue()
 
 
 def _body() -> bytes:

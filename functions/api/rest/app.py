@@ -14,6 +14,7 @@ from rest import (
     errors,
     health,
     imports,
+    inspections,
     jobs,
     openapi,
     plans,
@@ -31,7 +32,19 @@ def make() -> APIGatewayRestResolver:
     # debug is set so that POWERTOOLS_DEV cannot turn it on: it would print whole events.
     app = APIGatewayRestResolver(enable_validation=True, debug=False, response_validation_error_http_code=500)
     app._request_validation_middleware = Gate()  # type: ignore[no-untyped-call]  # noqa: SLF001 - see Gate
-    everything = (imports, records, jobs, plans, quarantine, collections, contracts, templates, schedules, health)
+    everything = (
+        imports,
+        inspections,
+        records,
+        jobs,
+        plans,
+        quarantine,
+        collections,
+        contracts,
+        templates,
+        schedules,
+        health,
+    )
     for module in (*everything, openapi):
         app.include_router(module.router)
     collections.take_paths(app)

@@ -26,6 +26,7 @@ _DESCRIPTION = (
 )
 _TAGS = {
     "imports": "Bringing files and records in.",
+    "inspections": "What a file is, before anybody imports it.",
     "jobs": "One run of an import: its life, its account, its refused rows.",
     "contracts": "A dataset's agreed shape, versioned.",
     "templates": "A saved import configuration, versioned.",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from entrepot.ports.world import Scheduler
     from entrepot.workflow.administration import Administration
     from entrepot.workflow.collecting import Collecting
+    from entrepot.workflow.inspecting import Inspections
     from entrepot.workflow.intake import Intake
     from entrepot.workflow.lifecycle import Lifecycle
     from entrepot.workflow.plans import Plans
@@ -98,6 +99,13 @@ class Services:
         from entrepot.workflow.collecting import Collecting
 
         return Collecting(self.world, self.world.executions, self.sets, work_bucket=self.env.WORK_BUCKET)
+
+    @cached_property
+    def inspections(self) -> Inspections:
+        """Files that are looked at and not imported."""
+        from entrepot.workflow.inspecting import Inspections
+
+        return Inspections(self.world, self.world.executions, self.sets, work_bucket=self.env.WORK_BUCKET)
 
     @cached_property
     def lifecycle(self) -> Lifecycle:

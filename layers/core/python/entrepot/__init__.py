@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from entrepot.conversion import Conversion, convert
-    from entrepot.inspection import Inspection, inspect
+    from entrepot.frontdoor.converting import Conversion, convert
+    from entrepot.frontdoor.inspecting import inspect
+    from entrepot.model.inspection import Inspection
     from entrepot.suggestion import suggest_mapping
 
 __version__ = "0.1.0"
@@ -17,10 +18,10 @@ __version__ = "0.1.0"
 __all__ = ["Conversion", "Inspection", "__version__", "convert", "inspect", "suggest_mapping"]
 
 _HOMES = {
-    "Conversion": "entrepot.conversion",
-    "Inspection": "entrepot.inspection",
-    "convert": "entrepot.conversion",
-    "inspect": "entrepot.inspection",
+    "Conversion": "entrepot.frontdoor.converting",
+    "Inspection": "entrepot.model.inspection",
+    "convert": "entrepot.frontdoor.converting",
+    "inspect": "entrepot.frontdoor.inspecting",
     "suggest_mapping": "entrepot.suggestion",
 }
 

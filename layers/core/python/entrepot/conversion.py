@@ -8,18 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from pydantic import Field
 
+from entrepot.delimited import DelimitedFile
 from entrepot.errors import SourceError, UsageError
-from entrepot.formats.text import parse_chunk
 from entrepot.formats.write import delimited_lines
 from entrepot.inspection import open_source
 from entrepot.model.base import Model
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -51,43 +48,51 @@ def convert(
         src: The file to read.
         dst: The file to write.
         format: csv or tsv; else as the ending of ``dst`` says.
-        table: The table by name or index; a CSV file has one, its stem or 0.
+        table: The table by name or index; the first of a CSV file is called by its stem or 0.
 
     Raises:
         NotFoundError: There is no such file.
         UsageError: The format or the table is not there.
-        SourceError: The source cannot be read, or some of its rows cannot; nothing is written then.
+        SourceError: The source cannot be read; nothing is written then. Rows that do not keep to the dialect of
+            the others are read as far as there is one good way, and told in ``doubts``.
     """
     source, target = Path(src), Path(dst)
     word = (format or target.suffix.lstrip(".")).lower()
     if word not in _DELIMITERS:
         raise UsageError(f"Format {word!r} cannot be written.", hint="Formats: csv, tsv.", format=word)
-    if table not in {None, 0, source.stem, source.name}:
-        raise UsageError(f"{source.name} has no table {table!r}.", hint=f"It has one: {source.stem}.", table=str(table))
-    with open_source(source) as opened, _whole(target) as out:
-        result = Conversion(source=str(source), target=str(target), format=word, columns=opened.detection.columns)
-        result.doubts = opened.detection.doubts
-        out.write(delimited_lines(opened.header(), _DELIMITERS[word]))
-        for chunk, data in opened.chunks():
-            parsed = parse_chunk(data, opened.as_read, chunk)
-            if parsed.refused:
-                first = parsed.refused[0]
-                raise SourceError(
-                    f"Row {first.row} of {source.name} cannot be read: {first.findings[0].message}",
-                    hint="Mend the row; `entrepot inspect` counts such rows.",
-                    reason=first.findings[0].code,
-                    row=first.row,
-                )
-            for rows in _rows(parsed.table):
-                out.write(delimited_lines(rows, _DELIMITERS[word]))
-            result.rows += len(parsed.rows)
-        result.bytes = out.tell()
+    result = Conversion(source=str(source), target=str(target), format=word)
+    with _whole(target) as out:
+        try:
+            opened = open_source(source, table=table)
+        except SourceError as error:
+            if error.facts.get("reason") != "empty":
+                raise
+            result.doubts = ["The source is empty, and so is the target."]
+            return result
+        with opened:
+            write_delimited(opened, out, _DELIMITERS[word], result)
     return result
 
 
-def _rows(table: pa.Table) -> Iterator[list[list[str | None]]]:
-    for batch in table.to_batches(max_chunksize=20_000):
-        yield [list(row) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+def write_delimited(opened: DelimitedFile, out: IO[bytes], delimiter: str, result: Conversion) -> None:
+    """Writes the rows of delimited text as delimited text; odd rows are put in order and told.
+
+    Args:
+        opened: The source.
+        out: Where to.
+        delimiter: Of the target.
+        result: Takes the counts and what was doubted.
+
+    Raises:
+        SourceError: A row holds bytes that are not text, or is longer than allowed.
+    """
+    result.columns = opened.detection.columns
+    out.write(delimited_lines(opened.header(), delimiter))
+    for rows in opened.rows():
+        out.write(delimited_lines(rows, delimiter))
+        result.rows += len(rows)
+    result.doubts = [*opened.detection.doubts, *opened.odd.doubts()]
+    result.bytes = out.tell()
 
 
 @contextlib.contextmanager

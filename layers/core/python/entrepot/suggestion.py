@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
-from entrepot.inspection import Inspection, open_source
+from entrepot.frontdoor.places import place
+from entrepot.frontdoor.surveying import columns_of
 from entrepot.mapping.suggest import Suggestion, suggest_names
 from entrepot.model.contract import Contract
+from entrepot.model.inspection import Inspection
 
 Side = str | PathLike[str] | Sequence[str] | Inspection | Contract
 """A path to a file, a list of names, an inspection or a contract."""
@@ -33,6 +35,6 @@ def _fields(side: Side) -> Mapping[str, Sequence[str]]:
     if isinstance(side, Inspection):
         return {c.name: [] for c in side.columns}
     if isinstance(side, (str, PathLike)):
-        with open_source(side) as opened:
-            return {name: [] for name in opened.detection.columns}
+        with place(side) as found:
+            return {name: [] for name in columns_of(found)}
     return {name: [] for name in side}

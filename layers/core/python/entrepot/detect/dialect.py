@@ -1,7 +1,7 @@
 """Detects how delimited text is cut: every plausible dialect is tried, the most orderly result wins.
 
 The measure follows G. van den Burg, A. Nazábal and C. Sutton, "Wrangling messy CSV files by
-detecting row and type patterns", 2019: rows of one width, times cells that look like something.
+detecting row and type patterns", 2019: rows of few widths, times cells that look like something.
 """
 
 from __future__ import annotations
@@ -9,34 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from entrepot.detect.marks import DELIMITERS, WEAK, candidates, quotes_of, skips_blanks
 from entrepot.formats.cells import cells, without_line_end
 from entrepot.formats.grammar import BLANK, GOOD, Grammar
 from entrepot.formats.scan import Records, scan
 from entrepot.model.source import Dialect
-
-DELIMITERS = {
-    ",": 1.0,
-    ";": 1.0,
-    "\t": 1.0,
-    "|": 0.98,
-    "^": 0.9,
-    "~": 0.9,
-    "\x1f": 0.9,
-    "\x01": 0.9,
-    ":": 0.6,
-    " ": 0.5,
-}
-"""Candidates and what each is worth before a file is looked at."""
-
-_WEAK = frozenset({":", " "})
 
 _SAMPLE_BYTES = 48 << 10
 _SAMPLE_ROWS = 300
 
 _TYPED = re.compile(
     r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9 .,'\u2019]*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-    r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan)\s*",
+    r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
+    r"|https?://\S+|[^@\s]+@[^@\s]+\.[a-z]{2,}|-?\.[0-9]+)\s*",
     re.IGNORECASE,
 )
 _UNTIDY = re.compile(r"[;|\t^~]|\w,\w.*,\w|\"$|^\"")
@@ -69,14 +56,15 @@ def find_dialect(
         delimiter: A stated delimiter.
         hint: A delimiter that the file's name speaks for.
     """
+    everything = whole
     part, whole = _trimmed(sample, whole=whole)
     found = [
         guess
-        for mark in ([delimiter] if delimiter else [*DELIMITERS])
+        for mark, worth in ([(delimiter, 1.0)] if delimiter else candidates(part))
         if mark.encode() in part
-        for guess in _quotings(part, mark, whole=whole, hint=hint)
+        for guess in _quotings(part, mark, worth, whole=whole, hint=hint)
     ]
-    single = _score(part, Dialect(delimiter=delimiter or None), whole=whole, hint=hint)
+    single = _score(part, Dialect(delimiter=delimiter or None), 0.9, whole=whole, hint=hint)
     if delimiter is None:
         found = [g for g in found if _plausible(g, single)]
     found.sort(key=lambda g: -g.score)
@@ -85,18 +73,26 @@ def find_dialect(
         # that fits every record goes before one that takes the first for a preamble.
         found.sort(key=lambda g: not _fits_all(g))
     if not found:
-        return single, []
-    return _unquoted_where_quotes_are_text(sample, found), found
+        usual = delimiter is None and everything and b"," not in sample
+        # What parts no cell of a table of one column is the usual comma.
+        return replace(single, dialect=Dialect()) if usual else single, []
+    best = _unquoted_where_quotes_are_text(sample, found)
+    if skips_blanks(part, best.dialect):
+        best = replace(best, dialect=best.dialect.model_copy(update={"skip_blanks": True}))
+    return best, found
 
 
 def _fits_all(guess: Guess) -> bool:
-    return guess.consistency == 1 and guess.rows > 2 and not guess.odd and guess.dialect.delimiter not in _WEAK
+    return guess.consistency == 1 and guess.rows > 2 and not guess.odd and guess.dialect.delimiter not in WEAK
 
 
 def _plausible(guess: Guess, single: Guess) -> bool:
-    if guess.dialect.delimiter in _WEAK and (guess.consistency < 0.95 or guess.rows < 2 or single.tidy > 0.95):
+    mark = guess.dialect.delimiter or ""
+    if mark in WEAK and (guess.consistency < WEAK[mark] or guess.rows < 2 or single.tidy > 0.95 or not guess.first):
         return False  # times have colons, dates and names have blanks
-    return guess.width > 1 and guess.consistency >= 0.5 and guess.score >= 0.12
+    if mark not in DELIMITERS and guess.consistency < 0.9:
+        return False
+    return guess.width > 1 and guess.consistency >= 0.4 and guess.score >= 0.08
 
 
 def _unquoted_where_quotes_are_text(sample: bytes, found: list[Guess]) -> Guess:
@@ -125,28 +121,17 @@ def _trimmed(sample: bytes, *, whole: bool) -> tuple[bytes, bool]:
     return (sample[:cut], False) if cut else (sample, whole)
 
 
-def _quotings(part: bytes, delimiter: str, *, whole: bool, hint: str) -> list[Guess]:
-    options = [('"', '"')]
-    if b'\\"' in part:
-        options.append(('"', "\\"))
-    if b"'" in part and _wraps(part, delimiter, "'"):
-        options += [("'", "'"), *([("'", "\\")] if b"\\'" in part else [])]
+def _quotings(part: bytes, delimiter: str, worth: float, *, whole: bool, hint: str) -> list[Guess]:
+    options = quotes_of(part, delimiter)
     guesses = [
-        _score(part, Dialect(delimiter=delimiter, quote=q, escape=e), whole=whole, hint=hint) for q, e in options
+        _score(part, Dialect(delimiter=delimiter, quote=q, escape=e), worth * weight, whole=whole, hint=hint)
+        for q, e, weight in options
     ]
     unsure = guesses[0].odd or guesses[0].consistency < 1
     if b'"' in part and (unsure or len(part) > _SAMPLE_BYTES // 2):
-        bare = _score(part, Dialect(delimiter=delimiter, quote=None, escape=None), whole=whole, hint=hint)
+        bare = _score(part, Dialect(delimiter=delimiter, quote=None, escape=None), worth, whole=whole, hint=hint)
         guesses.append(replace(bare, score=bare.score * (0.8 if unsure else 0.4)))
     return guesses
-
-
-def _wraps(part: bytes, delimiter: str, quote: str) -> bool:
-    """Whether quotes stand at both edges of cells."""
-    d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
-    opening = len(re.findall(rb"(?:^|" + d + rb")" + q, part, re.MULTILINE))
-    closing = len(re.findall(q + rb"(?:\r?$|" + d + rb")", part, re.MULTILINE))
-    return opening >= 2 and closing >= opening * 0.9
 
 
 def sample_rows(
@@ -179,24 +164,74 @@ def _rows(sample: bytes, found: Records, grammar: Grammar, most: int) -> list[tu
     return rows
 
 
-def _score(part: bytes, dialect: Dialect, *, whole: bool, hint: str) -> Guess:
-    rows = [(kind, row) for _, kind, row in sample_rows(part, dialect, whole=whole) if kind != BLANK]
+def _score(part: bytes, dialect: Dialect, worth: float, *, whole: bool, hint: str) -> Guess:
+    rows = _sampled(part, dialect, whole=whole)
     if not rows:
-        rows = [(kind, row) for _, kind, row in sample_rows(part, dialect, whole=True) if kind != BLANK]
-    good = [row for kind, row in rows if kind == GOOD]
-    if not good:
         return Guess(dialect, 0.0)
-    widths = Counter(len(row) for row in good)
+    widths = Counter(len(row) for _, row in rows)
     width = max(widths, key=lambda w: (widths[w] * (w > 1), w))
     consistency = widths[width] / len(rows)
-    orderly = [cell for row in good if len(row) == width for cell in row]
+    orderly = [cell for _, row in rows if len(row) == width for cell in row]
     tidy = sum(map(_tidy, orderly)) / len(orderly)
-    worth = DELIMITERS.get(dialect.delimiter or "", 0.9) * (1.1 if hint and dialect.delimiter == hint else 1.0)
+    worth *= 1.1 if hint and dialect.delimiter == hint else 1.0
     # Wider rows are less likely by chance; the gain flattens quickly.
     shape = (width - 1) / width + 0.02 * min(width, 10)
-    score = worth * consistency**2 * shape * (0.05 + tidy)
-    odd = len(rows) - len(good)
-    return Guess(dialect, score, width, consistency, tidy, len(rows), odd, len(rows[0][1]) == width)
+    order = sum((n / len(rows)) ** 2 for w, n in widths.items() if w > 1 or w == width)
+    odd = sum(kind != GOOD for kind, _ in rows)
+    score = worth * order * shape * (0.05 + tidy) * (1 - 0.3 * odd / len(rows))
+    if width > 2 and not any(row[0] or row[-1] for _, row in rows if len(row) == width):
+        score *= 0.3  # what stands at both ends of every row quotes cells and does not part them
+    # The names of rows, as R writes them, have no name themselves.
+    numbered = len(rows[0][1]) == width - 1 > 1 and _names_of_rows(rows[1:])
+    first = len(rows[0][1]) == width or numbered
+    return Guess(dialect, score, width, 1.0 if numbered else consistency, tidy, len(rows), odd, first)
+
+
+def _names_of_rows(rows: list[tuple[int, list[bytes]]]) -> bool:
+    return len(rows) > 1 and all(row[0] == str(n).encode() for n, (_, row) in enumerate(rows, 1))
+
+
+def _sampled(part: bytes, dialect: Dialect, *, whole: bool) -> list[tuple[int, list[bytes]]]:
+    """Kind and cells of the records that are not blank; odd ones are read leniently."""
+    grammar = Grammar.of(dialect)
+    for end in {whole, True}:
+        rows: list[tuple[int, list[bytes]]] = []
+        for found in scan(part, grammar, whole=end):
+            spans = zip(found.starts().tolist(), found.ends.tolist(), found.kinds.tolist(), strict=True)
+            for start, stop, kind in spans:
+                if kind != BLANK:
+                    record = without_line_end(part[start:stop], grammar.escape)
+                    rows.append((kind, cells(record, grammar) if kind == GOOD else _leniently(record, grammar)))
+            if len(rows) >= _SAMPLE_ROWS:
+                break
+        if rows:
+            return rows[:_SAMPLE_ROWS]
+    return []
+
+
+def _leniently(record: bytes, grammar: Grammar) -> list[bytes]:
+    """Cells of a record with stray quotes: a quoted cell ends at the first quote before a delimiter."""
+    if grammar.quote is None:
+        return cells(record, grammar)
+    return [m[1] for m in _lenient(grammar.delimiter, grammar.quote).finditer(record)]
+
+
+@lru_cache(maxsize=64)
+def _lenient(delimiter: bytes | None, quote: bytes) -> re.Pattern[bytes]:
+    q, d = re.escape(quote), re.escape(delimiter) if delimiter else rb"\Z"
+    return re.compile(
+        rb"(?:\A|"
+        + d
+        + rb")("
+        + q
+        + rb"[\s\S]{0,4000}?"
+        + q
+        + rb"(?=[ \t]*(?:"
+        + d
+        + rb"|\Z))|(?:(?!"
+        + d
+        + rb")[\s\S])*)"
+    )
 
 
 def _tidy(cell: bytes) -> float:

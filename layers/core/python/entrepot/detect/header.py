@@ -1,25 +1,30 @@
-"""Finds the header and what stands above it, and makes usable column names of it."""
+"""Tells headers from rows, and makes usable column names of them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entrepot.formats.grammar import BLANK, GOOD
+from entrepot.formats.kinds import MISSING, TYPED, kind_of
 
 Row = tuple[int, int, list[str]]
 """End offset, kind and cells of a record."""
 
 _MOST_PREAMBLE = 50
+MOST_HEADER_ROWS = 5
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?%?")
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?:[T ].*)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
+_LONG_ROW = 8
+"""Rows below a header from which on some may be set aside as further rows of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """``skip`` records above the header, ``header`` rows of header (0 or 1), ``width`` in cells."""
+    """``skip`` records above the header, ``header`` rows of header, ``width`` in cells."""
 
     skip: int
     header: int
@@ -43,8 +48,8 @@ def find_head(rows: list[Row]) -> Head:
     table = [cells for _, kind, cells in rows[skip:] if kind == GOOD]
     if not table:
         return Head(0, 0, width)
-    header = is_header(table[0], [c for c in table[1:] if len(c) == len(table[0])])
-    return Head(skip, int(header), len(table[0]) if header else width)
+    header = header_rows(table)
+    return Head(skip, header, len(table[0]) if header else width)
 
 
 def _starts_table(row: Row, width: int) -> bool:
@@ -52,6 +57,56 @@ def _starts_table(row: Row, width: int) -> bool:
     if kind == BLANK:
         return False
     return width == 1 or (len(cells) > 1 and any(c.strip() for c in cells))
+
+
+def header_rows(table: Sequence[list[str]]) -> int:
+    """How many of a table's first rows are its header; 0 when it has none.
+
+    Args:
+        table: Its first rows, none of them blank.
+    """
+    first = table[0]
+    body = [row for row in table[1:] if len(row) == len(first)]
+    if not is_header(first, body) and not (len(body) >= _LONG_ROW and is_header(first, body[2:])):
+        return 0
+    count = 1
+    while count < min(MOST_HEADER_ROWS, len(table) - 1) and _goes_on(table, count):
+        count += 1
+    return count
+
+
+def _goes_on(table: Sequence[list[str]], count: int) -> bool:
+    """Whether the row after ``count`` header rows belongs to the header as well."""
+    row, rest = table[count], [r for r in table[count + 1 :] if len(r) == len(table[count])]
+    if len(row) != len(table[0]) or not rest:
+        return False
+    if row == table[0]:
+        return any(r != row for r in rest)
+    return names_over_values(row, rest)
+
+
+def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
+    """Whether a row has words, or nothing, wherever the rows below have values of a type, in two columns at least.
+
+    One column is enough when it is the only one.
+    """
+    if len(body) < 2:
+        return False
+    over = 0
+    typed = 0
+    for i, cell in enumerate(row):
+        kinds = Counter(kind_of(r[i]) for r in body)
+        kinds.pop("", None)
+        filled = sum(kinds.values())
+        if not filled or sum(n for k, n in kinds.items() if k in TYPED) < 0.8 * filled:
+            if cell.strip() and sum(r[i] == cell for r in body) > 0.1 * len(body):
+                return False  # a value that comes again below
+            continue
+        typed += 1
+        if kind_of(cell) in TYPED:
+            return False
+        over += bool(cell.strip()) and cell.strip().lower() not in MISSING
+    return over >= 2 or (over == typed == 1 and len(row) <= 3)
 
 
 def is_header(first: list[str], body: list[list[str]]) -> bool:
@@ -88,6 +143,38 @@ def _kind(text: str) -> str:
     if _NUMBER.fullmatch(text):
         return "number"
     return "date" if _DATE.fullmatch(text) else ""
+
+
+def joined_header(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One name a column out of several header rows, their words with a blank between.
+
+    A name that stands over several columns (the cells behind it are empty) goes to each of them where they would
+    have the same name otherwise.
+    """
+    if not rows:
+        return []
+    if len(rows) == 1:
+        return list(rows[0])
+    width = max(map(len, rows))
+    even = [[*row, *[""] * (width - len(row))] for row in rows]
+    names = _columnwise(even)
+    if len(set(names)) < len(names):
+        spread = _columnwise([*map(_spread, even[:-1]), even[-1]])
+        if len(set(spread)) > len(set(names)):
+            return spread
+    return names
+
+
+def _columnwise(rows: list[list[str]]) -> list[str]:
+    return [" ".join(c for c in column if c.strip()) for column in zip(*rows, strict=True)]
+
+
+def _spread(row: list[str]) -> list[str]:
+    found, last = [], ""
+    for cell in row:
+        last = cell if cell.strip() else last
+        found.append(last)
+    return found
 
 
 def column_names(cells: list[str], width: int) -> tuple[list[str], list[str]]:

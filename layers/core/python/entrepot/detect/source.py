@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from entrepot.detect.binary import looks_like
-from entrepot.detect.dialect import Guess, find_dialect, sample_rows
+from entrepot.detect.dialect import Guess, find_dialect
 from entrepot.detect.encoding import find_encoding, stated_encoding
-from entrepot.detect.header import Row, column_names, find_head
+from entrepot.detect.header import column_names
+from entrepot.detect.records import SampleRecords, layout_doubts
+from entrepot.detect.tables import Layout, Part
 from entrepot.errors import SourceError
 from entrepot.formats.encoding import cut_by_bytes, is_utf8
 from entrepot.formats.grammar import MAX_RECORD_BYTES
 from entrepot.formats.jsonl import NotAnObjectError, read_object
 from entrepot.model.contract import MAX_FIELDS
-from entrepot.model.source import Detection, Dialect
+from entrepot.model.source import Detection, Dialect, TablePart
 
 Read = Callable[[int, int], bytes]
 
 PREFIX_BYTES = 1 << 20
 """Bytes that are looked at; more only when one record is longer."""
+
+_TAIL_BYTES = 64 << 10
 
 _JSON_PREFIX_BYTES = 8 << 20
 """Records of JSON Lines name their columns one by one, so more of them are looked at."""
@@ -82,8 +86,8 @@ def _empty() -> SourceError:
 class _Sample:
     """The first bytes of a source, as text that can be searched by bytes.
 
-    ``data`` is the source's own bytes behind the mark where ASCII is itself in its encoding, else
-    the same text in UTF-8.
+    ``data`` is the source's own bytes behind the mark where they are UTF-8 or damaged UTF-8, else the same text in
+    UTF-8.
     """
 
     data: bytes
@@ -118,7 +122,7 @@ class _Sample:
 
     def _take(self, prefix: bytes) -> None:
         body = prefix[self.bom :]
-        if cut_by_bytes(self.encoding):
+        if is_utf8(self.encoding):
             self.data = body
             return
         try:
@@ -140,14 +144,14 @@ class _Sample:
 
     def text(self, cell: bytes) -> str:
         """A cell as text; what is not text is marked, the name of a column must be one."""
-        encoding = "utf-8" if is_utf8(self.encoding) or not cut_by_bytes(self.encoding) else self.encoding
-        return cell.decode(encoding, "replace")
+        return cell.decode("utf-8", "replace")
 
     def offset(self, at: int) -> int:
         """The source's byte offset of a place in ``data``."""
-        if cut_by_bytes(self.encoding):
+        if is_utf8(self.encoding):
             return self.bom + at
-        return self.bom + len(self.data[:at].decode().encode(self.encoding))
+        text = self.data[:at].decode()
+        return self.bom + (len(text) if cut_by_bytes(self.encoding) else len(text.encode(self.encoding, "replace")))
 
 
 def _delimited(sample: _Sample, delimiter: str | None, hint: str) -> Detection:
@@ -159,52 +163,87 @@ def _delimited(sample: _Sample, delimiter: str | None, hint: str) -> Detection:
         pass  # a dialect cannot be told from part of a line
     guess, tried = find_dialect(sample.data, whole=sample.whole, delimiter=delimiter, hint=hint)
     doubts += _dialect_doubts(sample, guess, tried, delimiter)
-    rows = _rows(sample, guess.dialect)
-    head = find_head(rows[1:] if told else rows)
-    skip = head.skip + bool(told)
-    first = skip + head.header
-    cells = rows[skip][2] if head.header else []
-    names, more = column_names(cells, head.width)
-    doubts += more
+    records = SampleRecords(sample.data, guess.dialect, sample.text, whole=sample.whole)
+    while not records.rows and sample.more():
+        records = SampleRecords(sample.data, guess.dialect, sample.text, whole=sample.whole)
+    if not records.rows:
+        raise _too_long()
+    records.leave_out(int(bool(told)))
+    found = records.layout()
+    dialect = records.dialect.model_copy(update={"line_end": _line_end(sample.data)})
+    return _detection(sample, dialect, records, found, doubts)
+
+
+def _detection(
+    sample: _Sample, dialect: Dialect, records: SampleRecords, found: Layout, doubts: list[str]
+) -> Detection:
+    parts = [_table_part(sample, records, p) for p in found.parts]
+    first, part = found.parts[0], parts[0]
+    names, more = column_names(first.names, first.width)
     if len(names) > MAX_FIELDS:
         raise SourceError(f"The file has {len(names)} columns; {MAX_FIELDS} can be stored.", reason="too_many_columns")
-    if head.skip:
-        doubts.append(f"{head.skip} lines above the header were left out.")
-    if not head.header:
-        doubts.append("No header row was found; the columns are numbered.")
-    doubts += _width_doubts(rows[first:], len(names))
-    data_start = sample.offset(rows[first - 1][0] if first else 0)
-    dialect = guess.dialect.model_copy(
-        update={"line_end": _line_end(sample.data), "header_rows": head.header, "skip_rows": skip}
-    )
+    footnotes = found.footnotes
+    if not sample.whole:
+        part, footnotes = _with_tail(sample, records, first, part)
+    doubts = [*doubts, *more, *layout_doubts(found, footnotes, records)]
     return Detection(
         format="csv",
         encoding=sample.encoding,
         bom_bytes=sample.bom,
-        dialect=dialect,
+        dialect=dialect.model_copy(
+            update={
+                "header_rows": first.header,
+                "skip_rows": first.start,
+                "footnotes": footnotes,
+                "trailing": records.trailing(first),
+            }
+        ),
         columns=names,
-        data_start=data_start,
-        first_row=first + 1,
+        header=first.names,
+        data_start=part.data_start,
+        data_end=part.data_end,
+        first_row=part.first_row,
         size=sample.size,
+        tables=parts[1:],
         doubts=doubts,
     )
 
 
-def _rows(sample: _Sample, dialect: Dialect) -> list[Row]:
-    """The sample's first records; the sample grows until it holds one."""
-    while True:
-        rows = sample_rows(sample.data, dialect, whole=sample.whole)
-        if rows or not sample.more():
-            break
-    if not rows:
-        raise SourceError(
-            f"Row 1 is longer than {MAX_RECORD_BYTES} bytes.",
-            hint="Check the line ends and the quotes of the file.",
-            reason="record_too_long",
-            row=1,
-            offset=0,
-        )
-    return [(end, kind, [sample.text(cell) for cell in cells]) for end, kind, cells in rows]
+def _table_part(sample: _Sample, records: SampleRecords, part: Part) -> TablePart:
+    end = records.ends[part.end - 1] if part.end else 0
+    last = part.end >= len(records.rows)
+    return TablePart(
+        columns=column_names(part.names, part.width)[0],
+        header=part.names,
+        header_rows=part.header,
+        skip_rows=part.start,
+        data_start=sample.offset(records.ends[part.first - 1] if part.first else 0),
+        data_end=0 if last else sample.offset(end),
+        first_row=part.first + 1,
+    )
+
+
+def _with_tail(sample: _Sample, records: SampleRecords, first: Part, part: TablePart) -> tuple[TablePart, int]:
+    """The table without what is said below it, looked for in the last bytes of a large source."""
+    if not cut_by_bytes(sample.encoding):
+        return part, 0
+    begin = max(part.data_start, sample.size - _TAIL_BYTES)
+    tail = sample.read(begin, sample.size)
+    cut = tail.find(b"\n") + 1 or tail.find(b"\r") + 1
+    stop, footnotes = records.footnotes(tail[cut:], first)
+    if not footnotes:
+        return part, 0
+    return part.model_copy(update={"data_end": begin + cut + stop}), footnotes
+
+
+def _too_long() -> SourceError:
+    return SourceError(
+        f"Row 1 is longer than {MAX_RECORD_BYTES} bytes.",
+        hint="Check the line ends and the quotes of the file.",
+        reason="record_too_long",
+        row=1,
+        offset=0,
+    )
 
 
 def _line_end(data: bytes) -> Literal["\n", "\r\n", "\r", "mixed"]:
@@ -226,36 +265,30 @@ def _dialect_doubts(sample: _Sample, guess: Guess, tried: list[Guess], stated: s
     return []
 
 
-def _width_doubts(rows: list[Row], width: int) -> list[str]:
-    from entrepot.formats.grammar import GOOD
-
-    found = [len(cells) for _, kind, cells in rows if kind == GOOD]
-    other = sum(w != width for w in found)
-    if found and other > len(found) // 2:
-        return [f"Most of the first rows have another number of cells than the header's {width}."]
-    return []
-
-
 def _json_lines(sample: _Sample) -> Detection:
-    names: dict[str, None] = {}
+    names: dict[str, bool] = {}
     text = sample.text(sample.data)
-    lines = text.splitlines() if sample.whole else text.split("\n")[:-1]
+    lines = re.split(r"\r\n?|\n", text) if sample.whole else text.split("\n")[:-1]
     while not lines and sample.more():
         lines = sample.text(sample.data).split("\n")[:-1]
     problem = ""
     for line in lines:
         if line.strip():
             try:
-                names.update(dict.fromkeys(read_object(line)))
+                for name, cell in read_object(line).items():
+                    names[name] = names.get(name, False) or cell is not None
             except NotAnObjectError as error:
                 problem = problem or str(error)
     if not names:
         raise SourceError(
             f"No line is a JSON object{': ' if problem else ''}{problem}.",
-            hint="Write one flat JSON object a line.",
+            hint="Write one JSON object a line.",
             reason="json",
         )
-    columns, doubts = column_names(list(names), len(names))
+    # A name that was only ever null gives way to those of the object that it stands for elsewhere.
+    parents = {name[:at] for name in names for at in range(len(name)) if name[at] == "."}
+    found = [name for name, filled in names.items() if filled or name not in parents]
+    columns, doubts = column_names(found, len(found))
     return Detection(
         format="jsonl",
         encoding=sample.encoding,

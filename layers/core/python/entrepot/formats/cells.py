@@ -12,6 +12,8 @@ def cells(record: bytes, grammar: Grammar) -> list[bytes]:
         record: The bytes of one record; a ``BAD_QUOTE`` one is read as far as the grammar says.
         grammar: The dialect.
     """
+    if grammar.plain and grammar.escape is None and grammar.delimiter and (grammar.quote or b"\0") not in record:
+        return record.split(grammar.delimiter)
     found: list[bytes] = []
     pos, size = 0, len(record)
     while True:
@@ -20,9 +22,10 @@ def cells(record: bytes, grammar: Grammar) -> list[bytes]:
             match = grammar.junk.match(record, pos)
         stop = match.end() if match else size
         found.append(_value(record[pos:stop], grammar))
-        if stop >= size or record[stop : stop + 1] != grammar.delimiter:
+        part = grammar.part.match(record, stop) if grammar.part is not None and stop < size else None
+        if part is None:
             return found
-        pos = stop + 1
+        pos = part.end()
 
 
 def without_line_end(record: bytes, escape: bytes | None) -> bytes:

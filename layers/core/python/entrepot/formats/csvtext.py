@@ -4,7 +4,8 @@ pyarrow parses; the scan of `entrepot.formats.scan` says how many records there 
 their counts disagree the chunk is read by `entrepot.formats.cells`, slowly and by the letter.
 Records that the grammar refuses never reach pyarrow.
 
-A row with more cells than the header is accepted when the surplus cells are all empty (a trailing
+A row with more cells than the header is accepted when the surplus cells are all empty and it has no
+other empty cell that could be the one too many, or when most rows of the file end so (a trailing
 delimiter loses nothing); a row with fewer is refused, since it may have been cut short.
 """
 
@@ -70,7 +71,7 @@ def _assemble(source: RecordBytes, grammar: Grammar, table: pa.Table, ragged: li
     rows = np.delete(rows, numbers)
     if fate.kept:
         table, rows = _with_kept(table, rows, fate)
-    return ParsedChunk(table, rows, fate.refused, source, fate.blank)
+    return ParsedChunk(table, rows, fate.refused, source, fate.blank, sorted(fate.kept))
 
 
 @dataclass(slots=True)
@@ -151,8 +152,8 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
 
     names = [f"c{i}" for i in range(width)]
     types = {name: pa.string() for name in names}
-    if data.startswith(codecs.BOM_UTF8):
-        return None, []  # pyarrow would drop what is text here
+    if not grammar.plain or data.startswith(codecs.BOM_UTF8):
+        return None, []  # pyarrow knows no such dialect, and would drop a mark that is text here
     if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
     ragged: list[_Ragged] = []
@@ -222,13 +223,18 @@ def _judge_ragged(source: RecordBytes, grammar: Grammar, width: int, indices: In
         except UnicodeDecodeError:
             fate.refused.append(source.quarantine(row, [kind_finding(BAD_ENCODING, source.encoding)]))
             continue
-        if len(found) > width and not any(found[width:]):
+        if len(found) > width and not any(found[width:]) and _only_behind(source, found, width):
             fate.kept[row] = [c or None for c in found[:width]]
         elif len(found) == 1 and not found[0].strip():
             fate.blank += 1
         else:
             fate.refused.append(source.quarantine(row, [structural("ragged", expected=width, actual=len(found))]))
     return fate
+
+
+def _only_behind(source: RecordBytes, found: list[str], width: int) -> bool:
+    """Whether the surplus empty cells of a row can only be those behind the others."""
+    return source.trailing or all(found[:width]) or not any(found)
 
 
 def _with_kept(table: pa.Table, rows: Ints, fate: _Fate) -> tuple[pa.Table, Ints]:

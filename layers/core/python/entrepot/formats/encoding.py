@@ -58,12 +58,33 @@ def cut_by_bytes(encoding: str) -> bool:
 
 def needs_pieces(detection: Detection) -> bool:
     """Whether the source has to be rewritten as UTF-8 pieces before it can be cut."""
-    return not cut_by_bytes(detection.encoding)
+    if not cut_by_bytes(detection.encoding):
+        return True
+    # The bytes of such a delimiter are known in UTF-8 alone.
+    marks = (detection.dialect.delimiter or "") + (detection.dialect.comment or "")
+    return not marks.isascii() and not is_utf8(detection.encoding)
 
 
 def piece_detection(detection: Detection) -> Detection:
     """The detection of the UTF-8 text that `to_utf8` makes of the data part of a source."""
-    return detection.model_copy(update={"encoding": "utf-8", "bom_bytes": 0, "data_start": 0, "size": 0})
+    return detection.model_copy(update={"encoding": "utf-8", "bom_bytes": 0, "data_start": 0, "data_end": 0, "size": 0})
+
+
+def rows_of(blocks: Iterable[bytes], detection: Detection) -> Iterator[bytes]:
+    """The blocks as far as rows go: what comes behind ``data_end`` is left out.
+
+    Args:
+        blocks: The source's bytes from ``detection.data_start`` on.
+        detection: What `detect` found.
+    """
+    if not detection.data_end:
+        yield from blocks
+        return
+    left = detection.data_end - detection.data_start
+    for block in blocks:
+        if left > 0:
+            yield block[:left]
+        left -= len(block)  # what follows is still taken: a caller may count it
 
 
 def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

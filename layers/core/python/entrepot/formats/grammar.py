@@ -14,6 +14,8 @@ A record is cells parted by the delimiter, ended by LF, CRLF, CR or the end of t
   stray quote costs one record and not the rest of the file, wherever the file was cut.
 * With an escape character, the byte after it is text, in and out of quotes; an escape character
   that is the last byte of the data makes the record ``BAD_QUOTE``.
+* A delimiter may be several characters; where blanks belong to it, they are no part of the cell
+  behind. A line that begins with the comment mark is ``BLANK``, quotes and all.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ MAX_RECORD_BYTES = 64 << 20
 """Longest record that is read; it bounds the memory that one record can take."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONGEST_MARK = 8
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A dialect as single bytes, with its compiled patterns.
+    """A dialect as bytes, with its compiled patterns.
 
+    ``delimiter`` is what stands between cells, of one byte or more; ``part`` matches it with the blanks that belong
+    to it. ``plain`` says that it is one byte and nothing else is special: then quick ways may be taken.
     ``record`` matches one whole well-formed record with its line end, ``cell`` one well-formed
     cell (not its delimiter), ``junk`` a cell whose closing quote has other text behind it, ``closed`` a quoted cell
     whatever comes behind it.
@@ -50,24 +55,41 @@ class Grammar:
     cell: re.Pattern[bytes]
     junk: re.Pattern[bytes] | None
     closed: re.Pattern[bytes] | None
+    part: re.Pattern[bytes] | None = None
+    comment: bytes | None = None
+    plain: bool = True
 
     @staticmethod
     def of(dialect: Dialect) -> Grammar:
         """The grammar of a dialect.
 
         Args:
-            dialect: Its characters must be ASCII: their bytes are then the same in every
-                encoding that is cut by bytes.
+            dialect: Quote and escape must be ASCII: their bytes are then the same in every
+                encoding that is cut by bytes. Another delimiter counts in UTF-8.
 
         Raises:
-            SourceError: A character of the dialect is not one ASCII character.
+            SourceError: A character of the dialect cannot be one.
         """
         doubled = dialect.escape is None or dialect.escape == dialect.quote
         return _compile(
-            _one_byte(dialect.delimiter, "delimiter"),
+            _few_bytes(dialect.delimiter, "delimiter"),
             _one_byte(dialect.quote, "quote"),
             None if doubled else _one_byte(dialect.escape, "escape"),
+            _few_bytes(dialect.comment, "comment mark"),
+            blanks=dialect.skip_blanks,
         )
+
+
+def _few_bytes(text: str | None, what: str) -> bytes | None:
+    if not text:
+        return None
+    if len(text) > _LONGEST_MARK or any(c in "\r\n\x00" for c in text):
+        raise SourceError(
+            f"The {what} {text!r} cannot part cells.",
+            hint=f"Give up to {_LONGEST_MARK} characters as {what}, no line end among them.",
+            reason="dialect",
+        )
+    return text.encode("utf-8", "replace")
 
 
 def _one_byte(text: str | None, what: str) -> bytes | None:
@@ -83,24 +105,59 @@ def _one_byte(text: str | None, what: str) -> bytes | None:
 
 
 @lru_cache(maxsize=64)
-def _compile(delimiter: bytes | None, quote: bytes | None, escape: bytes | None) -> Grammar:
+def _compile(
+    delimiter: bytes | None,
+    quote: bytes | None,
+    escape: bytes | None,
+    comment: bytes | None = None,
+    *,
+    blanks: bool = False,
+) -> Grammar:
+    simple = not comment and not blanks and len(delimiter or b" ") == 1
     d = re.escape(delimiter) if delimiter else b""
     e = re.escape(escape) if escape else b""
+    if not simple:
+        return _compile_odd(delimiter, quote, escape, comment, blanks=blanks)
     stop = rb"(?=\r|\n|\Z" + (rb"|" + d if d else b"") + rb")"
-    blanks = b"[" + bytes(c for c in b" \t" if bytes([c]) not in {delimiter, quote, escape}) + b"]*+"
+    space = b"[" + bytes(c for c in b" \t" if bytes([c]) not in {delimiter, quote, escape}) + b"]*+"
     plain = rb"[^\r\n" + d + e + rb"]*+"
     text = plain + (rb"(?:" + e + rb"[\s\S]" + plain + rb")*+" if e else b"")
     junk = closed = None
     cell = text
     if quote:
         q = re.escape(quote)
-        quoted = _quoted(q, e, b"") + blanks + stop
+        quoted = _quoted(q, e, b"") + space + stop
         cell = rb"(?:" + quoted + rb"|(?!" + q + rb")" + text + rb")"
-        closed = re.compile(_quoted(q, e, b"") + blanks)
+        closed = re.compile(_quoted(q, e, b"") + space)
         junk = re.compile(_quoted(q, e, rb"\r\n") + text)
     rest = rb"(?:" + d + cell + rb")*+" if d else b""
     record = re.compile(cell + rest + rb"(\r\n|\r|\n|\Z)")
-    return Grammar(delimiter, quote, escape, record, re.compile(cell), junk, closed)
+    return Grammar(delimiter, quote, escape, record, re.compile(cell), junk, closed, re.compile(d) if d else None)
+
+
+def _compile_odd(
+    delimiter: bytes | None, quote: bytes | None, escape: bytes | None, comment: bytes | None, *, blanks: bool
+) -> Grammar:
+    """`_compile` for delimiters of several bytes, with blanks, and for comments."""
+    part = re.escape(delimiter) if delimiter else b""
+    own = {b" ", b"\t"} - {(delimiter or b"")[-1:], quote or b"", escape or b""}
+    space = b"[" + b"".join(sorted(own)) + b"]*+"
+    e = re.escape(escape) if escape else b""
+    stop = rb"(?=\r|\n|\Z" + (rb"|" + part if part else b"") + rb")"
+    one = (rb"(?!" + part + rb")" if part else b"") + rb"[^\r\n" + e + rb"]"
+    text = rb"(?:" + one + (rb"|" + e + rb"[\s\S]" if e else b"") + rb")*+"
+    junk = closed = None
+    cell = text
+    if quote:
+        q = re.escape(quote)
+        cell = rb"(?:" + _quoted(q, e, b"") + space + stop + rb"|(?!" + q + rb")" + text + rb")"
+        closed = re.compile(_quoted(q, e, b"") + space)
+        junk = re.compile(_quoted(q, e, rb"\r\n") + text)
+    between = part + (space if blanks else b"")
+    rest = rb"(?:" + between + cell + rb")*+" if part else b""
+    record = re.compile(cell + rest + rb"(\r\n|\r|\n|\Z)")
+    mark = re.compile(between) if part else None
+    return Grammar(delimiter, quote, escape, record, re.compile(cell), junk, closed, mark, comment, plain=False)
 
 
 def _quoted(q: bytes, e: bytes, without: bytes) -> bytes:
@@ -133,6 +190,8 @@ def next_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: boo
     Returns:
         (end, kind), or None when more bytes are needed to tell.
     """
+    if grammar.comment is not None and data.startswith(grammar.comment, pos, end):
+        return _comment(data, pos, end, whole=whole)
     match = grammar.record.match(data, pos, end)
     if match is None:
         return _odd_record(data, pos, end, grammar, whole=whole)
@@ -140,6 +199,14 @@ def next_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: boo
     if stop == end and not whole and match[1] in {b"", b"\r"}:  # text may go on; CR may become CRLF
         return None
     return stop, BLANK if data[pos] in b"\r\n" else GOOD
+
+
+def _comment(data: bytes, pos: int, end: int, *, whole: bool) -> tuple[int, int] | None:
+    line_end = _LINE_END.search(data, pos, end)
+    if line_end is None:
+        return (end, BLANK) if whole else None
+    stop = line_end.end()
+    return None if stop == end and not whole and data[stop - 1] != 0x0A else (stop, BLANK)
 
 
 def _odd_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: bool) -> tuple[int, int] | None:
@@ -159,9 +226,9 @@ def _odd_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: boo
         at = match.end()
         if at == end:
             return (end, kind) if whole else None
-        byte = data[at : at + 1]
-        if byte == grammar.delimiter:
-            at += 1
+        mark = grammar.part.match(data, at, end) if grammar.part is not None else None
+        if mark is not None:
+            at = mark.end()
             continue
         line_end = _LINE_END.match(data, at, end)
         if line_end is None:  # an escape character with nothing behind it

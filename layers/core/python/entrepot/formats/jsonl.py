@@ -1,39 +1,29 @@
-"""JSON Lines: one flat object a line."""
+"""JSON Lines: one object a line."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import numpy as np
 
+from entrepot.formats.flatten import DECODER, MAX_DEPTH, NotFlatError, flatten
 from entrepot.formats.grammar import BAD_ENCODING, BLANK
 from entrepot.formats.parsed import ParsedChunk, RecordBytes
 from entrepot.formats.refusals import kind_finding, structural
 from entrepot.model.findings import Finding, QuarantinedRow
 from entrepot.model.source import Detection
 
-MAX_DEPTH = 100
-"""Deepest nesting that is read: parsers recurse, and nobody's rows are deeper."""
-
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"')
 
-
-class NotAnObjectError(ValueError):
-    """A line that is not one JSON object; the message says why, without values."""
-
-
-class _Number(str):
-    """A number in the source's own digits."""
-
-    __slots__ = ()
+NotAnObjectError = NotFlatError
+"""A line that is not one JSON object; the message says why, without values."""
 
 
 def read_object(text: str) -> dict[str, str | None]:
-    """One line as names and cell texts.
+    """One line as names and cell texts, nested objects flattened with dotted names as in JSON documents.
 
-    Numbers keep their digits, null is None, true and false are words; a nested value is its JSON.
+    Numbers keep their digits, null is None, true and false are words; an array is its JSON.
 
     Args:
         text: The line.
@@ -44,18 +34,12 @@ def read_object(text: str) -> dict[str, str | None]:
     if too_deep(text):
         raise NotAnObjectError(f"nested more than {MAX_DEPTH} deep")
     try:
-        value = json.loads(
-            text,
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_once,
-        )
+        value = DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotAnObjectError(f"{error.msg} at character {error.pos + 1}") from None
-    if not isinstance(value, dict):
+    if not isinstance(value, tuple):
         raise NotAnObjectError("it is another kind of value")
-    return {name: _cell(item) for name, item in value.items()}
+    return flatten(value)
 
 
 def too_deep(text: str) -> bool:
@@ -68,38 +52,6 @@ def too_deep(text: str) -> bool:
         if depth > MAX_DEPTH:
             return True
     return False
-
-
-def _refuse_constant(name: str) -> Any:
-    raise NotAnObjectError(f"{name} is not JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise NotAnObjectError("a name is there twice")
-    return found
-
-
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, _Number):
-        return value
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return _written(value)
-
-
-def _written(value: Any) -> str:
-    """A nested value as JSON, numbers in their own digits."""
-    if isinstance(value, _Number):
-        return value
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_written(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_written(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def parse_lines(source: RecordBytes, detection: Detection) -> ParsedChunk:
@@ -135,7 +87,7 @@ def _read(raw: bytes, encoding: str, places: dict[str, int]) -> dict[str, str | 
         return kind_finding(BAD_ENCODING, encoding)
     except NotAnObjectError as error:
         return structural("json", detail=str(error))
-    unknown = [name for name in found if name not in places]
+    unknown = [name for name, cell in found.items() if cell is not None and name not in places]
     if unknown:
         return structural("unknown_column", detail=unknown[0][:100])
     if any(_unstorable(cell) for cell in found.values() if cell is not None):

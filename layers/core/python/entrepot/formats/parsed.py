@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ class ParsedChunk:
     refused: list[QuarantinedRow]
     source: RecordBytes
     blank: int = 0
+    narrowed: list[int] = field(default_factory=list)
+    """Rows that had more cells than the header; the surplus ones were empty and left out."""
 
     @property
     def read(self) -> int:
@@ -62,6 +64,7 @@ class RecordBytes:
         self.data = data
         self.chunk = chunk
         self.encoding = source_encoding(detection, chunk)
+        self.trailing = detection.dialect.trailing
         self._grammar = grammar_of(detection)
         self._max_record = max_record
 

@@ -50,7 +50,7 @@ STRUCTURE: Mapping[str, Entry] = {
     "json": Entry(
         "Not a JSON object",
         "The line cannot be read as one JSON object: {detail}.",
-        "Write one flat JSON object a line.",
+        "Write one JSON object a line.",
     ),
     "unknown_column": Entry(
         "Unknown name",

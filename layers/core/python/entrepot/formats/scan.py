@@ -77,7 +77,8 @@ def scan(
     size = len(data)
     while pos < size:
         stop = min(size, pos + window)
-        found = _fast(data, pos, stop, grammar, whole=whole and stop == size) if window <= _FAST_WINDOW else None
+        quick = grammar.plain and window <= _FAST_WINDOW
+        found = _fast(data, pos, stop, grammar, whole=whole and stop == size) if quick else None
         if found is not None and not len(found.ends) and stop < size:
             window *= 4
             continue

@@ -49,6 +49,7 @@ class Splitter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._retry_at = 0
+        self._data_end = detection.data_end
 
     @property
     def state(self) -> SplitState:
@@ -69,6 +70,8 @@ class Splitter:
         if self._state.done:
             msg = "the splitter has finished"
             raise ValueError(msg)
+        if self._data_end:  # what follows is no row of the table
+            block = block[: max(0, self._data_end - self._offset - self._waiting_bytes)]
         self._waiting.append(block)
         self._waiting_bytes += len(block)
         # A record that spans many blocks is looked at again only when it has doubled.

@@ -10,7 +10,7 @@ from pydantic import Field
 from entrepot.model.base import Model, Stored
 from entrepot.model.collection import CollectionAsk
 from entrepot.model.contract import Mode, Slice
-from entrepot.model.receipt import InputAccount, Receipt
+from entrepot.model.receipt import InputAccount, Receipt, Skipped
 from entrepot.model.source import Detection, Source, SplitState
 from entrepot.model.usage import Usage
 
@@ -214,6 +214,18 @@ class JobOptions(Model):
     """Source column → field, stated by a person."""
     delimiter: str | None = None
     encoding: str | None = None
+    format: str | None = Field(default=None, max_length=32)
+    """Read as this format, whatever the content looks like."""
+    table: str | int | None = Field(default=None, union_mode="left_to_right")
+    """The sheet or table that is read, by name or by place from 0; the best when None."""
+    member: str | None = Field(default=None, max_length=1024)
+    """Of an archive, the members that are read: a name, or a pattern with ``*``."""
+    path: str | None = Field(default=None, max_length=1024)
+    """Of XML, the element that repeats; of JSON, the array of records."""
+    arrays: Literal["keep", "explode"] = "keep"
+    """What becomes of arrays inside a record."""
+    pattern: str | None = Field(default=None, max_length=64)
+    """Of log lines: the name of their pattern."""
 
 
 class Job(Stored):
@@ -221,7 +233,7 @@ class Job(Stored):
 
     tenant: str
     job_id: str
-    kind: Literal["import", "undo", "collection"] = "import"
+    kind: Literal["import", "undo", "collection", "inspection"] = "import"
     state: JobState = JobState.RECEIVED
     leg: int = 1
     attempt: int = 0
@@ -252,6 +264,8 @@ class Job(Stored):
     reloads: int = 0
     """How often check had chunks loaded again."""
     doubts: list[str] = Field(default_factory=list)
+    skipped: list[Skipped] = Field(default_factory=list, max_length=1000)
+    """Members of its archives that were left out."""
     error: ErrorInfo | None = None
     awaiting: Awaiting | None = None
     plan: PlanSummary | None = None

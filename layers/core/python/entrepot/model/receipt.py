@@ -54,6 +54,14 @@ class InputAccount(Model):
     quarantined: int = 0
 
 
+class Skipped(Model):
+    """A member of an archive that was left out."""
+
+    name: str
+    code: str
+    message: str = ""
+
+
 class Cost(Model):
     """What a job used, and what that would cost on AWS at list price."""
 
@@ -126,6 +134,8 @@ class Receipt(Stored):
     undo: Undone | None = None
     inputs: list[InputAccount] = Field(default_factory=list, max_length=1000)
     """Of a job of many objects: what each brought, before rows were merged; the first thousand."""
+    skipped: list[Skipped] = Field(default_factory=list, max_length=1000)
+    """Members of archives that are no tables or cannot be read, and why; the first thousand."""
     cost: Cost | None = None
 
     def accounted(self) -> int:

@@ -67,13 +67,16 @@ class ValidatedChunk:
     accepted: int
 
 
-def validate_chunk(data: bytes, spec: LoadSpec, chunk: Chunk) -> ValidatedChunk:
+def validate_chunk(
+    data: bytes, spec: LoadSpec, chunk: Chunk, *, unread: Sequence[QuarantinedRow] = ()
+) -> ValidatedChunk:
     """Validates one chunk by the job's contract.
 
     Args:
         data: Exactly the chunk's bytes.
         spec: What the job's map step pinned.
         chunk: Which part this is.
+        unread: Rows of this part that never became bytes of the chunk: the source's reader refused them.
 
     Raises:
         ContractError: The contract's rules cannot be applied.
@@ -82,6 +85,7 @@ def validate_chunk(data: bytes, spec: LoadSpec, chunk: Chunk) -> ValidatedChunk:
     """
     checks = field_checks(spec)
     parsed = parse_chunk(data, spec.detection, chunk)
+    parsed.refused += unread
     columns: list[pa.Array] = []
     wrongs = Wrongs()
     for mapped, check in zip(spec.mapping, checks, strict=True):
@@ -167,9 +171,10 @@ def _prove(result: ValidatedChunk, parsed: ParsedChunk, chunk: Chunk) -> None:
             read=result.read,
             accounted=accounted,
         )
-    if chunk.records and chunk.records != parsed.read + parsed.blank:
+    found = parsed.read + parsed.blank
+    if chunk.records and chunk.records + chunk.refused != found:
         raise IntegrityError(
-            f"Chunk {chunk.id}: split counted {chunk.records} records, validate {parsed.read + parsed.blank}.",
+            f"Chunk {chunk.id}: split counted {chunk.records + chunk.refused} records, validate {found}.",
             hint="The source changed between the steps, or the chunk's bytes were cut short.",
             chunk=chunk.id,
         )

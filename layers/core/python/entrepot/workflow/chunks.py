@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from entrepot.model.findings import QuarantinedRow
 from entrepot.model.job import Job, JobState
 from entrepot.model.source import Chunk, Source
 from entrepot.model.steps import ChunkInput
@@ -18,6 +19,20 @@ def read_chunks(world: World, key: str) -> list[Chunk]:
 def write_chunks(world: World, key: str, chunks: list[Chunk]) -> None:
     """Stores chunks as the JSON array that the Distributed Map reads."""
     world.blobs.write(work_uri(world, key), orjson.dumps([c.model_dump() for c in chunks]))
+
+
+def write_refused(world: World, chunk: Chunk, rows: list[QuarantinedRow]) -> None:
+    """Lays the rows that a reader refused beside the piece that their neighbours are in."""
+    if rows:
+        told = [row.model_copy(update={"chunk": chunk.id}).model_dump() for row in rows]
+        world.blobs.write(f"{chunk.uri}.refused.json", orjson.dumps(told))
+
+
+def read_refused(world: World, chunk: Chunk) -> list[QuarantinedRow]:
+    """The rows that a reader refused in this part of its source."""
+    if not chunk.refused:
+        return []
+    return [QuarantinedRow.model_validate(row) for row in orjson.loads(world.blobs.read(f"{chunk.uri}.refused.json"))]
 
 
 def is_idle(world: World, job: Job, step: ChunkInput) -> bool:

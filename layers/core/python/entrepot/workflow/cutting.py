@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from entrepot.formats.encoding import needs_pieces, piece_detection, to_utf8
+from entrepot.detect.opening import BY_BYTES, open_reader
+from entrepot.formats.encoding import needs_pieces, piece_detection, rows_of, to_utf8
+from entrepot.formats.pieces import Piece, pieces
 from entrepot.formats.split import Splitter
 from entrepot.model.job import Job
 from entrepot.model.source import Chunk, Detection, Source, SplitState
 from entrepot.model.steps import Input
 from entrepot.ports.world import Deadline
+from entrepot.workflow.chunks import write_refused
 from entrepot.workflow.inputs import detection_of
+from entrepot.workflow.recognising import open_source, read_options
 from entrepot.workflow.world import World, work_uri
 
 MAX_CHUNKS = 5000
@@ -68,6 +72,8 @@ class Cutter:
             n: Number of its first chunk, when there is no checkpoint.
         """
         detection = detection_of(found)
+        if detection.format not in BY_BYTES:
+            return self._read(found, detection, state, n)
         if needs_pieces(detection):
             return self._into_pieces(found.source, detection, found.n, n)
         cutter = Splitter(detection, self._chunk_bytes, state or _beginning(detection, n))
@@ -108,7 +114,7 @@ class Cutter:
         read_as = piece_detection(detection)
         cutter = Splitter(read_as, self._chunk_bytes, _beginning(read_as, n))
         waiting, base, pieces = bytearray(), 0, []
-        for text in to_utf8(data(), detection.encoding):
+        for text in to_utf8(rows_of(data(), detection), detection.encoding):
             waiting += text
             for chunk in cutter.feed(text):
                 pieces.append(self._piece(chunk, waiting, base))
@@ -117,6 +123,43 @@ class Cutter:
             pieces.append(self._piece(chunk, waiting, base))
             base = chunk.end
         return Cut(_of(place, pieces), sha.hexdigest(), _in(place, cutter.state))
+
+    def _read(self, found: Input, detection: Detection, state: SplitState | None, n: int) -> Cut:
+        """Streams the table of a source that cannot be cut (a workbook, one document, columns) into pieces."""
+        source, taken = found.source, state.offset if state else 0
+        n = state.n if state else n
+        chunks: list[Chunk] = []
+        with open_source(self._world, source) as file:
+            reader = open_reader(file, source.name, detection.format, read_options(self._job.options))
+            for piece in pieces(reader.batches(detection.place), self._chunk_bytes, skip=taken):
+                chunks.append(self._stored(piece, n))
+                n, taken = n + 1, piece.taken
+                if self.time_is_up:
+                    return Cut(_of(found.n, chunks), "", _in(found.n, SplitState(offset=taken, row=1, n=n)), done=False)
+        digest = source.sha256 or self._digest(source)
+        return Cut(_of(found.n, chunks), digest, _in(found.n, SplitState(offset=taken, row=1, n=n)))
+
+    def _stored(self, piece: Piece, n: int) -> Chunk:
+        uri = work_uri(self._world, self._job.work_key("pieces", f"{Chunk.number(n)}.txt"))
+        self._world.blobs.write(uri, piece.data)
+        chunk = Chunk(
+            n=n,
+            id=Chunk.number(n),
+            start=0,
+            end=len(piece.data),
+            first_row=piece.first_row,
+            records=piece.records,
+            uri=uri,
+            refused=len(piece.refused),
+        )
+        write_refused(self._world, chunk, piece.refused)
+        return chunk
+
+    def _digest(self, source: Source) -> str:
+        sha = hashlib.sha256()
+        for block in self._world.blobs.stream(source.uri, version=source.version, block=BLOCK):
+            sha.update(block)
+        return sha.hexdigest()
 
     def _piece(self, chunk: Chunk, waiting: bytearray, base: int) -> Chunk:
         size = chunk.end - base

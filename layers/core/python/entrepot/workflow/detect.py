@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from entrepot.detect import detect_source
+from entrepot.detect.recognise import Kind
 from entrepot.errors import NotFoundError, SourceError, UsageError
 from entrepot.model.job import Job, JobState, Step
-from entrepot.model.source import Detection, Source, SplitState
+from entrepot.model.source import SplitState
 from entrepot.model.steps import Input, StepInput, StepOutput
 from entrepot.ports.world import Deadline
 from entrepot.workflow.committing import copy
 from entrepot.workflow.inputs import BLOCK, blocks, every_input, manifest, named, read_block, write_block
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over
+from entrepot.workflow.recognising import detection_for, kind_of
+from entrepot.workflow.unpacking import unpack
 from entrepot.workflow.world import World
 
 THREADS = 8
@@ -41,16 +43,35 @@ def detect(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
     if entered is None:
         return answer(step, "stop")
     try:
-        finished = _detect_all(world, entered, deadline) if entered.source.inputs else _detect(world, entered)
+        finished = _run(world, entered, deadline)
     except (SourceError, UsageError) as error:
         end(world, entered, JobState.REFUSED, error=error_info(error, Step.DETECT))
         return answer(step, "stop")
     return answer(step, "next" if finished else "more")
 
 
-def _detect(world: World, job: Job) -> bool:
+def _run(world: World, job: Job, deadline: Deadline) -> bool:
+    kind = None
+    if not job.source.unpacked and not (job.split and job.split.detected):
+        if not job.source.inputs:
+            kind = _there(world, job)
+        unpacked = unpack(world, job, deadline, kind)
+        if unpacked is None:
+            return False
+        job = unpacked
+    return _detect_all(world, job, deadline) if job.source.inputs else _detect(world, job, kind)
+
+
+def _there(world: World, job: Job) -> Kind:
     try:
-        found, size = _recognise(world, job, job.source)
+        return kind_of(world, job.source, job.options)
+    except NotFoundError:
+        raise SourceError("The file is no longer there.", hint="Deliver it again.", reason="gone") from None
+
+
+def _detect(world: World, job: Job, kind: Kind | None) -> bool:
+    try:
+        found, size = detection_for(world, job.source, job.options, kind)
     except NotFoundError:
         raise SourceError("The file is no longer there.", hint="Deliver it again.", reason="gone") from None
     progress = job.progress.model_copy(update={"bytes_total": size})
@@ -68,7 +89,7 @@ def _detect_all(world: World, job: Job, deadline: Deadline) -> bool:
 
     def one(place: int) -> Input:
         try:
-            found, size = _recognise(world, job, sources[place])
+            found, size = detection_for(world, sources[place], job.options)
         except (NotFoundError, SourceError, UsageError) as error:
             raise named(sources[place], error) from None
         return Input(n=place, source=sources[place].model_copy(update={"size": size}), detection=found)
@@ -80,7 +101,7 @@ def _detect_all(world: World, job: Job, deadline: Deadline) -> bool:
             job = world.jobs.update(job, {"split": SplitState(detected=number + 1)}, expect={JobState.DETECTING})
             if number + 1 < blocks(job) and deadline.remaining() < until:
                 return False
-    doubts = [
+    doubts = job.doubts + [
         f"{i.source.name}: {d}" for i in every_input(world, job) for d in (i.detection.doubts if i.detection else [])
     ]
     if len(doubts) > MOST_DOUBTS:
@@ -92,15 +113,3 @@ def _detect_all(world: World, job: Job, deadline: Deadline) -> bool:
     }
     finish_step(world, job, Step.DETECT, changes)
     return True
-
-
-def _recognise(world: World, job: Job, source: Source) -> tuple[Detection, int]:
-    info = world.blobs.head(source.uri, source.version)
-    found = detect_source(
-        lambda start, stop: world.blobs.read(source.uri, version=source.version, start=start, end=stop),
-        info.size,
-        name=source.name,
-        delimiter=job.options.delimiter,
-        encoding=job.options.encoding,
-    )
-    return found, info.size

@@ -61,7 +61,7 @@ def read_manifest(blobs: BlobStore, source: Source) -> list[Source]:
     """The objects that a source stands for: its list's, or itself."""
     if not source.inputs:
         return [source]
-    return [Source.model_validate(item) for item in orjson.loads(blobs.read(source.uri))]
+    return [Source.model_validate(item) for item in orjson.loads(blobs.read(source.unpacked or source.uri))]
 
 
 def blocks(job: Job) -> int:

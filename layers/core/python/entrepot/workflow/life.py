@@ -136,6 +136,7 @@ def draft_receipt(job: Job, state: JobState, finished_at: str) -> Receipt:
         quarantined=tally.quarantined if tally else job.progress.quarantined,
         collapsed=tally.collapsed if tally else 0,
         inputs=tally.inputs if tally else [],
+        skipped=job.skipped,
         started_at=job.received_at,
         finished_at=finished_at,
         parent=job.parent,

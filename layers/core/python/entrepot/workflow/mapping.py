@@ -26,6 +26,7 @@ from entrepot.workflow.columns import (
     precedence,
 )
 from entrepot.workflow.inputs import detection_of, every_input
+from entrepot.workflow.inspecting import conclude
 from entrepot.workflow.life import answer, end, enter, error_info, finish_step, is_over, question
 from entrepot.workflow.precedence import came_before
 from entrepot.workflow.world import World, now, work_uri
@@ -36,6 +37,8 @@ def map_source(world: World, step: StepInput) -> StepOutput:
     job = world.jobs.get(step.tenant, step.job_id)
     if is_over(job, step.leg):
         return answer(step, "stop")
+    if job.kind == "inspection":
+        return conclude(world, job, step)
     try:
         if Step.MAP not in job.done:
             mapped = _map(world, job)

@@ -71,7 +71,7 @@ def announce_undone(world: World, undo: Job) -> None:
 def _told(world: World, job: Job) -> dict[str, Any]:
     """Writes the result file; what the event says."""
     name = job.source.uri.rsplit("/", 1)[-1] or "source"
-    folder = f"collections/{job.collection.name}" if job.collection else job.contract
+    folder = f"collections/{job.collection.name}" if job.collection else job.contract or f"{job.kind}s"
     uri = f"s3://{world.settings.outbox_bucket}/{job.tenant}/{folder}/{name}.{job.job_id}.result.json"
     body = result(job)
     world.blobs.write(uri, json.dumps(body, indent=2).encode())

@@ -18,6 +18,7 @@ def profile(world: World, step: ChunkInput) -> dict[str, str]:
     chunk = step.chunk
     part_of = input_of(world, job, chunk)
     found = profile_chunk(read_chunk(world, part_of.source, chunk), detection_of(part_of), chunk)
+    found.refused += chunk.refused
     # No job write is made here, so what was used lies with the result; the write of that is not in it.
     found.usage = world.meter.unwritten()
     key = job.work_key("profile", f"{chunk.id}.json")

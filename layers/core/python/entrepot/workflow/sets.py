@@ -81,7 +81,7 @@ class Sets:
         """
         if caller.only_own and any(n.uri for n in named):
             msg = "A partner brings files in by upload, not by naming a source."
-            raise ForbiddenError(msg, hint="Ask for uploads with `hold`, and name those.")
+            raise ForbiddenError(msg, hint="Ask for uploads with `hold`, and name those.", role=caller.role.value)
         return [Wanted(self._requests.held(caller, n.upload) if n.upload else n.uri, n.name) for n in named]
 
     def gathered(self, caller: Caller, wanted: Sequence[Wanted], once: Once, deadline: Deadline) -> Source:

@@ -42,6 +42,8 @@ def split(world: World, step: StepInput, deadline: Deadline) -> StepOutput:
 
 def _after(world: World, job: Job) -> Outcome:
     """``profile`` when the contract is unknown, so that types come from the whole file (DET4)."""
+    if job.kind == "inspection":
+        return "profile"
     if job.contract_version:
         return "next"
     head = world.config.contract_head(job.tenant, job.contract)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from entrepot.model.steps import ChunkInput, ChunkOutput
 from entrepot.validate import validate_chunk, with_missing
-from entrepot.workflow.chunks import is_idle, read_chunk
+from entrepot.workflow.chunks import is_idle, read_chunk, read_refused
 from entrepot.workflow.columns import spec_for
 from entrepot.workflow.inputs import input_of
 from entrepot.workflow.quarantine import write_quarantine
@@ -25,7 +25,8 @@ def validate(world: World, step: ChunkInput) -> ChunkOutput:
         return ChunkOutput(**step.model_dump(), outcome="skip")
     chunk, spec = step.chunk, read_spec(world, job)
     part_of = input_of(world, job, chunk)
-    checked = validate_chunk(read_chunk(world, part_of.source, chunk), spec_for(spec, part_of), chunk)
+    data, unread = read_chunk(world, part_of.source, chunk), read_refused(world, chunk)
+    checked = validate_chunk(data, spec_for(spec, part_of), chunk, unread=unread)
     batches = with_missing(checked.batches, spec) if spec.merge else checked.batches
     _write_arrow(world, job.work_key("chunks", f"{chunk.id}.arrow"), batches)
     write_quarantine(world, job, chunk.id, checked.quarantined, member=part_of.source.name if spec.inputs else "")

@@ -1,0 +1,108 @@
+"""Which characters could part and quote the cells of a text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from entrepot.model.source import Dialect
+
+DELIMITERS = {
+    ",": 1.0,
+    ";": 1.0,
+    "\t": 1.0,
+    "|": 0.98,
+    "^": 0.9,
+    "~": 0.9,
+    "§": 0.9,
+    "¦": 0.9,
+    "\x1f": 0.9,
+    "\x1e": 0.9,
+    "\x01": 0.9,
+    "\x02": 0.9,
+    "#": 0.7,
+    "*": 0.6,
+    "&": 0.6,
+    ":": 0.6,
+    " ": 0.5,
+}
+"""Candidates and what each is worth before a file is looked at."""
+
+WEAK = {":": 0.95, " ": 0.9, "#": 0.9, "*": 0.95, "&": 0.95}
+"""Characters that texts are full of, and the share of rows that must have one width under them."""
+
+_RUN = re.compile(rb"[^\w\s\"'`,.;()\[\]{}<>/\\+=%$!?-]{2,4}|;{2,4}|,{2}(?=,?\S)")
+_MOST_LINES = 50
+
+
+def candidates(part: bytes) -> list[tuple[str, float]]:
+    """Delimiters to try and their worth: the usual ones, and runs of marks that every line has as often."""
+    runs = _runs(part)
+    # A pair that is always a pair is one delimiter, not two around an empty cell.
+    halves = {run[0] for run, _ in runs if len(set(run)) == 1}
+    return [*runs, *((mark, worth) for mark, worth in DELIMITERS.items() if mark not in halves or mark == ":")]
+
+
+def _runs(part: bytes) -> list[tuple[str, float]]:
+    lines = [line for line in re.split(rb"[\r\n]+", part[: 64 << 10], maxsplit=_MOST_LINES)[:_MOST_LINES] if line]
+    if len(lines) < 2:
+        return []
+    found = []
+    for run in dict.fromkeys(_RUN.findall(lines[0])):
+        times = Counter(line.count(run) for line in lines)
+        number, share = times.most_common(1)[0]
+        if not number or share < 0.9 * len(lines):
+            continue
+        # Where the mark of a pair also stands alone, the pair is an empty cell between two.
+        if run[:1] in b",;|\t" and len(set(run)) == 1 and any(run[:1] in line.replace(run, b"") for line in lines):
+            continue
+        try:
+            found.append((run.decode("utf-8"), 1.15))
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
+    """Quote, escape and worth of each way to quote that the text may have; the usual one always."""
+    double = wraps(part, delimiter, '"')
+    options = [('"', '"', 1.0)]
+    if b'\\"' in part:
+        options.append(('"', "\\", 1.0))
+    for quote in ("'", "`", "~"):
+        if quote == delimiter or quote.encode() not in part:
+            continue
+        own = wraps(part, delimiter, quote)
+        if own >= 2 and own > double:
+            weight = 1.0 if not double else 0.95
+            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.02)))
+            if b"\\" + quote.encode() in part:
+                options.append((quote, "\\", weight * 1.05))
+    return options
+
+
+def wraps(part: bytes, delimiter: str, quote: str) -> int:
+    """How often a quote opens a cell, when about as many close one; else 0."""
+    d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
+    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q, part, re.MULTILINE))
+    closing = len(re.findall(q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
+    return opening if opening and closing >= opening * 0.9 else 0
+
+
+def skips_blanks(part: bytes, dialect: Dialect) -> bool:
+    """Whether a blank behind each delimiter belongs to it: every one has it, or quotes stand behind it."""
+    mark = (dialect.delimiter or "").encode()
+    if not mark.strip() or not mark:
+        return False
+    d = re.escape(mark)
+    quote = re.escape((dialect.quote or "").encode())
+    if quote:
+        behind = len(re.findall(d + rb"[ ]+" + quote + rb"[^ ]", part))
+        if behind >= 2 and behind > 4 * len(re.findall(d + quote, part)):
+            closing = len(re.findall(quote + rb"[ ]*(?:" + d + rb"|\r?$)", part, re.MULTILINE))
+            return closing * 2 >= behind
+    bare = re.sub(rb'"[^"\r\n]*"', b"", part)
+    lines = [line for line in re.split(rb"[\r\n]+", bare) if line.strip()]
+    total = bare.count(mark)
+    one = len(re.findall(d + rb"[ ](?![ ])", bare))
+    return len(lines) > 1 and total >= 2 * len(lines) and one >= 0.98 * total

@@ -1,0 +1,180 @@
+"""Workbooks: XLSX, XLSM, XLSB, XLS and ODS behind one reader; every sheet is a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from entrepot.detect.header import column_names
+from entrepot.errors import SourceError
+from entrepot.formats.readers.workbook.book import Book, Notes, Row
+from entrepot.formats.readers.workbook.opening import open_book
+from entrepot.formats.readers.workbook.survey import Survey, survey
+from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_CELLS = 2_000_000
+"""Cells of a batch, empty ones included: a wide sheet has fewer rows in one."""
+
+
+def open_workbook(file: IO[bytes], name: str, options: ReadOptions) -> WorkbookReader:
+    """Opens a workbook of any kind; the kind is told by its bytes.
+
+    Args:
+        file: Seekable; stays the caller's.
+        name: The file's own.
+        options: ``values`` says how cells are given.
+
+    Raises:
+        SourceError: It is no workbook, is encrypted, or broken.
+    """
+    return WorkbookReader(open_book(file, name, options.limits), name, options)
+
+
+class WorkbookReader:
+    """A workbook's sheets as tables.
+
+    Args:
+        book: The open workbook.
+        name: The file's own name.
+        options: How it is read.
+    """
+
+    def __init__(self, book: Book, name: str, options: ReadOptions) -> None:
+        self._book = book
+        self._name = name
+        self._options = options
+        self._surveys: list[Survey | SourceError] | None = None
+        self._tables: list[Table] = []
+
+    @property
+    def format(self) -> str:
+        """xlsx, xlsm, xlsb, xls or ods."""
+        return self._book.format
+
+    @property
+    def encoding(self) -> str | None:
+        """None: what a workbook is encoded in is its own affair."""
+        return None
+
+    @property
+    def doubts(self) -> list[str]:
+        """What holds for the whole workbook."""
+        return list(self._book.doubts)
+
+    def tables(self) -> list[Table]:
+        """Every sheet, hidden and empty ones too.
+
+        Raises:
+            SourceError: No sheet can be read, or there are more of them than allowed.
+        """
+        if self._surveys is None:
+            sheets = self._book.sheets
+            if len(sheets) > self._options.limits.tables:
+                raise SourceError(
+                    f"{self._name} has {len(sheets)} sheets; at most {self._options.limits.tables} are read.",
+                    hint="Split it into several workbooks.",
+                    reason="tables",
+                    tables=len(sheets),
+                )
+            if not sheets:
+                raise SourceError(
+                    f"{self._name} has no sheet with cells.", hint="Send a workbook with a table in it.", reason="empty"
+                )
+            self._surveys = [self._survey(number) for number in range(len(sheets))]
+            failures = [s for s in self._surveys if isinstance(s, SourceError)]
+            if len(failures) == len(sheets):
+                raise failures[0]
+            self._tables = [self._table(number, found) for number, found in enumerate(self._surveys)]
+        return self._tables
+
+    def _survey(self, number: int) -> Survey | SourceError:
+        """What a sheet holds, or why it cannot be read: one bad sheet does not stop its neighbours."""
+        try:
+            found = survey(self._book, number)
+        except SourceError as error:
+            if error.facts.get("reason") in {"expanded_bytes", "encrypted"}:
+                raise
+            return error
+        if len(found.columns) > self._options.limits.columns:
+            return SourceError(
+                f"Sheet {self._book.sheets[number].name!r} of {self._name} has {len(found.columns)} columns; "
+                f"at most {self._options.limits.columns} are read.",
+                hint="Send the columns that are needed.",
+                reason="columns",
+                columns=len(found.columns),
+            )
+        return found
+
+    def _table(self, number: int, found: Survey | SourceError) -> Table:
+        import pyarrow as pa
+
+        sheet = self._book.sheets[number]
+        doubts = [f"The sheet is {sheet.hidden}."] if sheet.hidden else []
+        if isinstance(found, SourceError):
+            return Table(sheet.name, pa.schema([]), rows=0, doubts=[*doubts, f"It cannot be read: {found.message}"])
+        shown = self._options.values == "shown"
+        header = found.names(found.shown if shown else found.exact)
+        if not shown and header:
+            header = _named(header, found.names(found.shown))
+        names, renamed = column_names(header, len(found.columns))
+        rows = found.rows - found.skip - found.header
+        return Table(
+            name=sheet.name,
+            schema=pa.schema([pa.field(n, pa.string()) for n in names]),
+            header=header,
+            header_rows=found.header,
+            first_row=found.first_data(),
+            rows=rows,
+            weight=float(found.cells) / (4 if sheet.hidden else 1),
+            doubts=[*doubts, *found.doubts, *renamed],
+        )
+
+    def batches(self, table: int) -> Iterator[Batch]:
+        """The rows of a sheet by the sheet's own numbers; blank rows are left out.
+
+        Raises:
+            SourceError: The sheet breaks off, or passes a limit.
+        """
+        self.tables()
+        found = (self._surveys or [])[table]
+        if isinstance(found, SourceError):
+            raise found
+        rows = self._book.rows(table, self._options.values, Notes())
+        for _ in range(found.skip + found.header):
+            next(rows, None)
+        yield from _batches(rows, found.columns, self._tables[table].schema)
+
+
+def _named(exact: list[str], shown: list[str]) -> list[str]:
+    """Names as they are shown, unless nothing is shown: a date at the head of a column is named as people see it."""
+    return [s if s.strip() else e for e, s in zip(exact, shown, strict=True)]
+
+
+def _batches(rows: Iterator[Row], columns: list[int], schema: pa.Schema) -> Iterator[Batch]:
+    most = max(1, min(BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += sum([len(text) for _, text in row[1]])
+        if len(held) >= most or size >= BATCH_BYTES:
+            yield _batch(held, columns, schema)
+            held, size = [], 0
+    if held:
+        yield _batch(held, columns, schema)
+
+
+def _batch(rows: list[Row], columns: list[int], schema: pa.Schema) -> Batch:
+    import pyarrow as pa
+
+    cells: dict[int, list[str | None]] = {column: [None] * len(rows) for column in columns}
+    for at, (_, row) in enumerate(rows):
+        for column, text in row:
+            cells[column][at] = text
+    arrays = [pa.array(cells[column], pa.string()) for column in columns]
+    numbers = [number + 1 for number, _ in rows]
+    close = numbers[-1] - numbers[0] == len(rows) - 1
+    return Batch(pa.RecordBatch.from_arrays(arrays, schema=schema), numbers[0], None if close else numbers)

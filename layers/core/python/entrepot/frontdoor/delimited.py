@@ -1,0 +1,78 @@
+"""Delimited text and JSON Lines behind the readers' protocol, for what is not import: they are cut by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrepot.formats.reading import Batch, Table
+from entrepot.formats.text import parse_chunk
+from entrepot.inspection import open_source
+
+if TYPE_CHECKING:
+    from entrepot.model.source import Detection
+
+
+class DelimitedReader:
+    """A file of delimited text or JSON Lines.
+
+    Args:
+        path: The file.
+        format: csv, tsv or jsonl.
+    """
+
+    def __init__(self, path: Path, format: str) -> None:  # noqa: A002
+        self._path = path
+        self._stated = format if format == "jsonl" else None
+        with open_source(path, format=self._stated) as opened:
+            self._detection: Detection = opened.detection
+            self._header = opened.header()
+
+    @property
+    def format(self) -> str:
+        """Csv or jsonl."""
+        return self._detection.format
+
+    @property
+    def encoding(self) -> str | None:
+        """Of the text."""
+        return self._detection.encoding
+
+    @property
+    def doubts(self) -> list[str]:
+        """What was decided about it."""
+        return self._detection.doubts
+
+    def tables(self) -> list[Table]:
+        """The one table."""
+        import pyarrow as pa
+
+        found = self._detection
+        schema = pa.schema([pa.field(name, pa.string()) for name in found.columns])
+        header = self._header[0] if self._header and found.format == "csv" else []
+        return [Table(self._path.stem, schema, header, found.dialect.header_rows, found.first_row)]
+
+    def batches(self, table: int) -> Iterator[Batch]:
+        """The rows of the table.
+
+        Args:
+            table: 0.
+        """
+        import pyarrow as pa
+
+        (only,) = self.tables()[table : table + 1]
+        with open_source(self._path, format=self._stated) as opened:
+            for chunk, data in opened.chunks():
+                parsed = parse_chunk(data, opened.as_read, chunk)
+                rows = parsed.rows
+                for batch in parsed.table.rename_columns(only.schema.names).combine_chunks().to_batches():
+                    yield Batch(
+                        pa.RecordBatch.from_arrays(batch.columns, schema=only.schema),
+                        int(rows[0]) if len(rows) else chunk.first_row,
+                        rows.tolist(),
+                        parsed.refused,
+                    )
+                if not parsed.table.num_rows and parsed.refused:
+                    empty = pa.RecordBatch.from_pylist([], schema=only.schema)
+                    yield Batch(empty, parsed.refused[0].row, None, parsed.refused)

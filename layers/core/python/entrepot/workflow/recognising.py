@@ -1,0 +1,81 @@
+"""What one object is: its format, and how the steps behind detect read it."""
+
+from __future__ import annotations
+
+import io
+
+from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format_of, open_reader
+from entrepot.detect.recognise import Kind
+from entrepot.detect.source import detect_source
+from entrepot.formats.reading import ReadOptions
+from entrepot.model.job import JobOptions
+from entrepot.model.source import Detection, Source
+from entrepot.workflow.blobfile import open_blob
+from entrepot.workflow.world import World
+
+
+def open_source(world: World, source: Source) -> io.BufferedReader:
+    """An object as a seekable file; it is read by ranges as its reader asks for them.
+
+    Raises:
+        NotFoundError: It is no longer there.
+    """
+    size = world.blobs.head(source.uri, source.version).size
+    return open_blob(world.blobs, source.uri, source.version, size)
+
+
+def read_options(options: JobOptions) -> ReadOptions:
+    """What a job's options say to a reader."""
+    return ReadOptions(
+        encoding=options.encoding,
+        path=options.path,
+        arrays=options.arrays,
+        pattern=options.pattern,
+        strict=options.format is not None,
+    )
+
+
+def kind_of(world: World, source: Source, options: JobOptions) -> Kind:
+    """What an object is by its content, or as its job says.
+
+    Raises:
+        NotFoundError: It is no longer there.
+        SourceError: It is nothing that can be read.
+    """
+    if options.format is not None or options.delimiter is not None:
+        return Kind(format=options.format or "csv", words="as stated")
+    with open_source(world, source) as file:
+        return format_of(file, source.name)
+
+
+def detection_for(world: World, source: Source, options: JobOptions, kind: Kind | None = None) -> tuple[Detection, int]:
+    """How an object is read, and its bytes.
+
+    Args:
+        world: The ports.
+        source: The object; not an archive.
+        options: The job's.
+        kind: What it is, where that is known already.
+
+    Raises:
+        NotFoundError: It is no longer there.
+        SourceError: It cannot be read.
+        UsageError: It has no such table.
+    """
+    size = world.blobs.head(source.uri, source.version).size
+    kind = kind or kind_of(world, source, options)
+    if kind.format is None or kind.format in BY_BYTES:
+        found = detect_source(
+            lambda start, stop: world.blobs.read(source.uri, version=source.version, start=start, end=stop),
+            size,
+            name=source.name,
+            delimiter=options.delimiter,
+            encoding=options.encoding,
+            format=kind.format if options.format or kind.format == "jsonl" else None,
+        )
+        return found, size
+    with open_blob(world.blobs, source.uri, source.version, size) as file:
+        reader = open_reader(file, source.name, kind.format, read_options(options))
+        tables = reader.tables()
+        chosen = choose(tables, options.table)
+        return detection_of_table(reader, tables, chosen, size, said=options.table is not None), size
