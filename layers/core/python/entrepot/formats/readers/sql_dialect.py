@@ -15,8 +15,7 @@ _MARKS = (
     ),
     (
         MYSQL,
-        rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*!\d{5}|/\*M!|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES "
-        rb"|[A-Za-z]\\'[A-Za-z]",
+        rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*M?!\d{5}|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[a-z]\\'[a-z]",
     ),
     (SQLITE, rb"^PRAGMA foreign_keys|\bsqlite_sequence\b|^BEGIN TRANSACTION;"),
     (SQLSERVER, rb"^GO\s*$|\[dbo\]|SET IDENTITY_INSERT|SET ANSI_NULLS|\bN'"),
