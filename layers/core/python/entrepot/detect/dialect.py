@@ -179,7 +179,16 @@ def _score(part: bytes, dialect: Dialect, worth: float, *, whole: bool, hint: st
     order = sum((n / len(rows)) ** 2 for w, n in widths.items() if w > 1 or w == width)
     odd = sum(kind != GOOD for kind, _ in rows)
     score = worth * order * shape * (0.05 + tidy) * (1 - 0.3 * odd / len(rows))
-    return Guess(dialect, score, width, consistency, tidy, len(rows), odd, len(rows[0][1]) == width)
+    if width > 2 and not any(row[0] or row[-1] for _, row in rows if len(row) == width):
+        score *= 0.3  # what stands at both ends of every row quotes cells and does not part them
+    # The names of rows, as R writes them, have no name themselves.
+    numbered = len(rows[0][1]) == width - 1 > 1 and _names_of_rows(rows[1:])
+    first = len(rows[0][1]) == width or numbered
+    return Guess(dialect, score, width, 1.0 if numbered else consistency, tidy, len(rows), odd, first)
+
+
+def _names_of_rows(rows: list[tuple[int, list[bytes]]]) -> bool:
+    return len(rows) > 1 and all(row[0] == str(n).encode() for n, (_, row) in enumerate(rows, 1))
 
 
 def _sampled(part: bytes, dialect: Dialect, *, whole: bool) -> list[tuple[int, list[bytes]]]:

@@ -69,8 +69,8 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
     options = [('"', '"', 1.0)]
     if b'\\"' in part:
         options.append(('"', "\\", 1.0))
-    for quote in ("'", "`", "~", "´"):
-        if quote == delimiter or quote.encode() not in part or not quote.isascii():
+    for quote in ("'", "`", "~"):
+        if quote == delimiter or quote.encode() not in part:
             continue
         own = wraps(part, delimiter, quote)
         if own >= 2 and own > double:

@@ -25,6 +25,8 @@ from entrepot.formats.readers.json_shape import (
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import ReadOptions, Table
 
+RECORD_MARK = "\x1e"
+"""Stands in front of each value of a JSON text sequence (RFC 7464)."""
 SEVERAL = "The file has several JSON values one after the other; each is a record."
 
 
@@ -103,6 +105,8 @@ class Planner:
         cursor = self._cursor(None)
         if not cursor.peek():
             raise SourceError("The file holds white space only.", hint="Send it with its content.", reason="empty")
+        if cursor.peek() == RECORD_MARK and not self._options.strict:
+            cursor.pos += 1
         root = Survey(cursor, self._options, self._levels).value()
         if cursor.peek():
             if self._options.strict:
@@ -312,7 +316,7 @@ def _members(cursor: Cursor, key: list[str]) -> Iterator[Any]:
 
 def _all_values(cursor: Cursor, *, opened: bool) -> Iterator[Any]:
     while mark := cursor.peek():
-        if mark == "\x1e":  # in front of each value of a JSON text sequence (RFC 7464)
+        if mark == RECORD_MARK:
             cursor.pos += 1
         elif mark == "[" and opened:
             yield from cursor.elements()

@@ -37,12 +37,12 @@ class Cursor:
         limits: What is accepted; a value may have as many bytes as a cell.
     """
 
-    def __init__(self, file: IO[bytes], encoding: str, start: int, limits: Limits, block: int = BLOCK) -> None:
+    def __init__(self, file: IO[bytes], encoding: str, start: int, limits: Limits) -> None:
         self._file = file
         self._at = self._base = start
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
-        self._block = block
+        self._block = BLOCK
         self._limits = limits
         self._ended = False
         self.text = ""

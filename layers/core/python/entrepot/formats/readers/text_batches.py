@@ -67,6 +67,10 @@ class Batcher:
         self._next += 1
         self._bytes += size
 
+    def skip(self) -> None:
+        """Counts a record that is no row."""
+        self._next += 1
+
     def refuse(self, raw: str, offset: int, finding: Finding) -> None:
         """Adds a row that cannot be read, as it stands in the source."""
         raw = raw[:_RAW_BYTES]

@@ -49,7 +49,6 @@ class Prolog:
         if not head.strip():
             raise SourceError("The file is empty.", hint="Send it again with its content.", reason="empty")
         marked = next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), None)
-        self.stated = encoding
         codec = encoding or (marked[0] if marked else "latin-1")
         try:
             text = codecs.getincrementaldecoder(codec)("replace").decode(head).removeprefix("\ufeff")
@@ -59,8 +58,8 @@ class Prolog:
             raise SourceError(f"The file is not text in {codec}.", reason="encoding", encoding=codec) from None
         said = _declared.match(text)
         self.encoding = encoding or (marked[0] if marked else said[1].lower() if said else "utf-8")
-        # The parser knows no UTF-32.
-        self.transcode = codec if codec.replace("_", "-").lower().startswith("utf-32") else None
+        # The parser knows neither UTF-32 nor all names of encodings, nor UTF-16 that nothing declares.
+        self.transcode = codec if encoding or (marked and marked[0] != "utf-8-sig") else None
         self.doctype = self._look(text)
 
     def _look(self, text: str) -> bool:
@@ -167,11 +166,8 @@ def parse(file: IO[bytes], prolog: Prolog, target: Target) -> Iterator[None]:
     from lxml import etree
 
     options: dict[str, Any] = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
-    encoding = "utf-8" if prolog.transcode else prolog.stated
-    try:
-        parser = etree.XMLParser(target=target, encoding=encoding, recover=False, **options)
-    except LookupError:
-        raise SourceError(f"The encoding {encoding!r} is not known.", reason="encoding", encoding=encoding) from None
+    encoding = "utf-8" if prolog.transcode else None
+    parser = etree.XMLParser(target=target, encoding=encoding, recover=False, **options)
     try:
         for block in _blocks(file, prolog.transcode):
             parser.feed(block)
@@ -229,8 +225,8 @@ def _broken(error: Exception, row: int) -> SourceError:
         )
     if "huge" in str(error) or "xmlSAX2Characters" in str(error) or "XML_PARSE_HUGE" in str(error):
         return SourceError(
-            f"A text or name is longer than is read from XML, {where}.",
-            hint="Texts have at most ten million characters.",
+            f"A name or an attribute is longer than is read, {where}.",
+            hint="Attributes have at most ten million characters.",
             reason="cell_bytes",
             **faults,
         )
