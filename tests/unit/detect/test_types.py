@@ -7,6 +7,7 @@ import pytest
 
 from entrepot.detect.answers import Inferred
 from entrepot.detect.evidence import column_profile
+from entrepot.detect.neighbours import infer_columns
 from entrepot.detect.types import column_type, infer_type
 from entrepot.model.contract import FieldSpec
 from entrepot.validate.field import FieldCheck, Wrongs
@@ -123,6 +124,19 @@ def test_what_comes_first_is_proved_likely_or_open(values: list[str], order: str
     assert (found.meaning, found.order, found.first) == ("date", order, first)
     assert said in found.doubts[0]
     assert (found.type == "date") is (order == "proved")
+
+
+def test_other_columns_make_an_order_likely_and_a_point_doubtful() -> None:
+    columns = {"a": ["01/02/2024"] * 2 + ["03/04/2024"], "b": ["31/12/2024"], "c": ["1.234", "5"], "d": ["0,5"]}
+    profiles = [column_profile(pa.array(values)) for values in columns.values()]
+    opened, proved, points, _ = infer_columns(list(columns), profiles)
+    assert (opened.type, opened.meaning, opened.order, opened.first) == ("string", "date", "likely", "day")
+    assert "proved in column 'b'" in opened.doubts[0]
+    assert proved.order == "proved"
+    assert (points.type, points.meaning) == ("string", "decimal")
+    assert "column 'd' has decimal commas" in points.doubts[0]
+    alone = infer_columns(["c"], profiles[2:3])
+    assert alone[0].type == "decimal(18,3)"
 
 
 def test_mixed_formats_are_named_with_their_counts() -> None:

@@ -7,7 +7,8 @@ import re
 import unicodedata
 
 from entrepot.detect.model import ColumnProfile, Profile
-from entrepot.detect.types import infer_type, info
+from entrepot.detect.neighbours import infer_columns
+from entrepot.detect.types import info
 from entrepot.errors import UsageError
 from entrepot.model.contract import Contract, FieldSpec
 from entrepot.model.source import ColumnInfo, Detection
@@ -34,8 +35,8 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
     names = field_names(detection.columns)
     doubts: list[str] = []
     fields = []
-    for column, (field_name, alias), found in zip(detection.columns, names, _columns(detection, profile), strict=True):
-        inferred = infer_type(found, column)
+    columns = infer_columns(detection.columns, _columns(detection, profile))
+    for column, (field_name, alias), inferred in zip(detection.columns, names, columns, strict=True):
         doubts += [f"Column {column!r}: {d}" for d in inferred.doubts]
         fields.append(FieldSpec(name=field_name, type=inferred.type, formats=inferred.formats, aliases=alias))
     keys = _key(key or [], detection.columns, [n for n, _ in names])
@@ -107,5 +108,6 @@ def contract_name(text: str) -> str:
 
 def column_infos(detection: Detection, profile: Profile) -> list[ColumnInfo]:
     """What `inspect` tells of each column."""
-    columns = zip(detection.columns, _columns(detection, profile), strict=True)
-    return [info(name, column) for name, column in columns]
+    profiles = _columns(detection, profile)
+    inferred = infer_columns(detection.columns, profiles)
+    return [info(*of_one) for of_one in zip(detection.columns, profiles, inferred, strict=True)]
