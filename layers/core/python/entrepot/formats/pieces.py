@@ -93,7 +93,7 @@ class _Maker:
 
     def _step(self, data: pa.RecordBatch) -> int:
         each = max(1, data.nbytes // max(1, data.num_rows))
-        return max(1, min(_SLICE, self._least // each))
+        return max(1, min(_SLICE, self._least // int(each)))
 
     def end(self) -> Iterator[Piece]:
         if self._parts or self._refused:
