@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from entrepot.errors import SourceError
-from entrepot.formats.flatten import MAX_DEPTH
+from entrepot.formats.flatten import MAX_DEPTH, cell
 from entrepot.formats.readers.json_backup import BackupTable, backup_tables, stated_columns
 from entrepot.formats.readers.json_shape import (
     VALUE,
@@ -286,8 +286,8 @@ class Planner:
         for place, name in (("export_metadata", "record_count"), ("metadata", "total_records")):
             node = root.members.get(place)
             said = self._scalar(node.members.get(name) if node else None)
-            if said is not None and str(said) != str(rows):
-                self.doubts.append(f"The document says that it has {str(said)[:20]} records; it has {rows}.")
+            if said is not None and cell(said) != str(rows):
+                self.doubts.append(f"The document says that it has {cell(said)} records; it has {rows}.")
                 return
 
     def _scalar(self, node: Node | None) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from entrepot.errors import SourceError
@@ -157,17 +157,55 @@ class Target:
         )
 
 
-def parse(file: IO[bytes], prolog: Prolog, target: Target) -> Iterator[None]:
-    """Feeds a document to a target; yields after every block.
+def parse(file: IO[bytes], prolog: Prolog, target: Target) -> None:
+    """Feeds a document to a target.
 
     Raises:
         SourceError: It is not well-formed, or passes a limit.
     """
     from lxml import etree
 
-    options: dict[str, Any] = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
-    encoding = "utf-8" if prolog.transcode else None
-    parser = etree.XMLParser(target=target, encoding=encoding, recover=False, **options)
+    parser = etree.XMLParser(target=target, **_options(prolog))
+    for _ in _feed(parser, file, prolog, target.row):
+        pass
+
+
+def records(file: IO[bytes], prolog: Prolog, tags: Iterable[str]) -> Iterator[Any]:
+    """The elements with some tags, as each of them ends; the caller empties them.
+
+    Args:
+        file: The document, which has been parsed before.
+        prolog: Of it.
+        tags: With their namespaces.
+
+    Raises:
+        SourceError: It is not well-formed.
+    """
+    from lxml import etree
+
+    parser = etree.XMLPullParser(
+        events=("end",), tag=list(tags), remove_comments=True, remove_pis=True, **_options(prolog)
+    )
+    for _ in _feed(parser, file, prolog, 0):
+        for _, element in parser.read_events():
+            yield element
+
+
+def _options(prolog: Prolog) -> dict[str, Any]:
+    return {
+        "encoding": "utf-8" if prolog.transcode else None,
+        "resolve_entities": False,
+        "no_network": True,
+        "huge_tree": False,
+        "load_dtd": False,
+        "recover": False,
+    }
+
+
+def _feed(parser: Any, file: IO[bytes], prolog: Prolog, row: int) -> Iterator[None]:
+    """Feeds a document in blocks, and yields after each."""
+    from lxml import etree
+
     try:
         for block in _blocks(file, prolog.transcode):
             parser.feed(block)
@@ -175,11 +213,12 @@ def parse(file: IO[bytes], prolog: Prolog, target: Target) -> Iterator[None]:
                 raise forbidden()
             yield
         parser.close()
+        yield
     except etree.LxmlError as error:
-        raise _broken(error, target.row) from None
+        raise _broken(error, row) from None
     except (UnicodeError, LookupError):
         raise SourceError(
-            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=target.row
+            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=row
         ) from None
 
 
