@@ -31,8 +31,9 @@ _SOME_TYPED = 0.92
 """Tidiness of cells of which a fifth are more than words."""
 
 _TYPED = re.compile(
-    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9.,'\u2019]*(?: [0-9]{3}[.,0-9]*)*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-    r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
+    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9.,'\u2019]*(?: [0-9]{3}[.,0-9]*)*(?:[eE][+-]?[0-9]+)?\s?[%€$]?"
+    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
     r"|https?://\S+|[^@\s]+@[^@\s]+\.[a-z]{2,}|-?\.[0-9]+)\s*",
     re.IGNORECASE,
 )
@@ -260,4 +261,4 @@ def _tidy(cell: bytes) -> float:
     text = cell[:200].decode("utf-8", "replace")
     if _TYPED.fullmatch(text):
         return 1.0
-    return 0.3 if _UNTIDY.search(text) else 0.9
+    return 0.3 if _UNTIDY.search(text) or text.startswith("'") != text.endswith("'") else 0.9

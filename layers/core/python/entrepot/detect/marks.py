@@ -83,7 +83,7 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
             continue
         own = wraps(part, delimiter, quote)
         if own > double:
-            # Cells wrapped in pairs where the usual quote wraps none: then even apostrophes within do not speak against.
+            # Where the usual quote wraps no cell and this one does, apostrophes within do not speak against it.
             weight = 0.95 if double or own == 1 else 1.5
             options.append((quote, quote, weight))
             if b"\\" + quote.encode() in part:
@@ -94,8 +94,8 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
 def wraps(part: bytes, delimiter: str, quote: str) -> int:
     """How often a quote opens a cell, when about as many close one; else 0."""
     d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
-    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q, part, re.MULTILINE))
-    closing = len(re.findall(q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
+    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q + rb"(?!" + d + rb"|\r?$)", part, re.MULTILINE))
+    closing = len(re.findall(rb"(?<!" + d + rb")" + q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
     return opening if opening and closing >= opening * 0.9 else 0
 
 
