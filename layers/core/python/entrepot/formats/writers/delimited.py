@@ -45,13 +45,14 @@ def open_csv(file: IO[bytes], options: WriterOptions) -> Writer:
 
     Args:
         file: Where to.
-        options: ``delimiter``: one character or more, or ``tab``. ``quote``: one character, or "" for none: then what would need
-            quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes are doubled,
-            or another character. ``line_end``: ``lf``, ``crlf`` or ``cr``. ``encoding``: what it lacks is written as
-            an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether the names
-            do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``, ``text``
-            (each cell of a text column, so that the empty text differs from null) or ``all``. ``formula_escape``:
-            whether text that a spreadsheet would run gets an apostrophe, see `entrepot.formats.writers.formulas`.
+        options: ``delimiter``: one character or more, or ``tab``. ``quote``: one character, or "" for none: then what
+            would need quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes
+            are doubled, or another character. ``line_end``: ``lf``, ``crlf`` or ``cr``. ``encoding``: what it lacks is
+            written as an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether
+            the names do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``,
+            ``text`` (each cell of a text column, so that the empty text differs from null) or ``all``.
+            ``formula_escape``: whether text that a spreadsheet would run gets an apostrophe, see
+            `entrepot.formats.writers.formulas`.
     """
     return DelimitedWriter(file, _dialect(checked(options, _DEFAULTS, "CSV")))
 
