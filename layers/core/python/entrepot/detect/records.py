@@ -64,7 +64,8 @@ class SampleRecords:
 
     def layout(self) -> Layout:
         """The tables among the records."""
-        return Finder(self.kinds, self.rows, self._mend, whole=self._whole).layout()
+        loose = self.dialect.delimiter == " "
+        return Finder(self.kinds, self.rows, self._mend, whole=self._whole, loose=loose).layout()
 
     def _mend(self, i: int, cells: list[str], width: int, kinds: ColumnKinds | None) -> Mended:
         self._mended += 1

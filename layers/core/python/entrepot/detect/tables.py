@@ -64,13 +64,17 @@ class Finder:
         rows: The cells of each record.
         mend: Reads an odd record for a table of known width.
         whole: Whether the records are all there are.
+        loose: Whether cells may have the delimiter in them unquoted: the header then says how many there are.
     """
 
-    def __init__(self, kinds: Sequence[int], rows: list[list[str]], mend: Mend, *, whole: bool) -> None:
+    def __init__(
+        self, kinds: Sequence[int], rows: list[list[str]], mend: Mend, *, whole: bool, loose: bool = False
+    ) -> None:
         self._kinds = kinds
         self._rows = rows
         self._mend = mend
         self._whole = whole
+        self._loose = loose
         self._blanks = [blank(kind, row) for kind, row in zip(kinds, rows, strict=True)]
 
     def layout(self) -> Layout:
@@ -122,6 +126,8 @@ class Finder:
         width, share = self._width(below) if below < len(self._rows) else (len(self._rows[start]), 1.0)
         if share < _SHARE:
             width = self._width(start)[0]
+        if self._loose and self._has_names(start) and not self._numbered(below, len(self._rows[start]) + 1):
+            width = len(self._rows[start])
         head = self._cells(start, width, None)
         lead = self._leading(at, start, width)
         table = [head if i == start else self._rows[i] for i in range(start, min(len(self._rows), start + 300))]
@@ -174,6 +180,10 @@ class Finder:
         width, share = self._width(after) if after < len(self._rows) else (len(row), 1.0)
         if share < _SHARE:
             width, share = self._width(i)
+        if self._loose and self._has_names(i):
+            return True
+        if len(row) > width > 0 and sum(bool(c.strip()) for c in row) >= max(2, width):
+            return True  # what stands above a table has no more cells than it
         if width == 1 and share > 0.5:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
@@ -187,7 +197,17 @@ class Finder:
             return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._headed(after)))
         if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
+        if len(filled) == 1 and filled != [0] and not self._fuller_below(i, width):
+            return True  # as sparse as the rows below it
         return len(filled) >= min(2, width - 1)
+
+    def _has_names(self, i: int) -> bool:
+        """Whether a record has a word for every column, and hardly any below it lacks more than the last cell."""
+        row = self._rows[i]
+        near = [r for j, r in enumerate(self._rows[i + 1 : i + 4 * _NEAR], i + 1) if not self._blank(j)]
+        words = len(row) > 2 and len(set(row)) == len(row) and all(c.strip() and kind_of(c) not in TYPED for c in row)
+        more = sum(len(r) > len(row) for r in near)
+        return words and more > 0.2 * len(near) and sum(len(r) < len(row) - 1 for r in near) < 0.1 * len(near)
 
     def _headed(self, i: int) -> bool:
         return i < len(self._rows) and header_rows([r for r in self._rows[i : i + 40] if r]) > 0

@@ -41,9 +41,9 @@ def to_wkt(geometry: object) -> str:
 
 
 def _written(geometry: object, depth: int) -> str:
-    if not isinstance(geometry, dict) or geometry.get("type") not in TYPES or depth > _DEEP:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(kind, str) or kind not in TYPES or depth > _DEEP:
         raise _bad("It is none of the types of GeoJSON, or nested too deeply.")
-    kind: str = geometry["type"]
     if kind == _COLLECTION:
         inner = geometry.get("geometries")
         if not isinstance(inner, list):

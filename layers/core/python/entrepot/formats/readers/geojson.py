@@ -186,7 +186,7 @@ class GeoJsonReader:
             self._look(members)
         elif kind == "Feature":
             yield members
-        elif kind in TYPES:
+        elif isinstance(kind, str) and kind in TYPES:
             yield {"geometry": tuple(members.items())}
         else:
             raise _not("holds neither features nor a geometry")

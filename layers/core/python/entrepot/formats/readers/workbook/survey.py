@@ -204,6 +204,8 @@ def _fill_down(head: list[Row], spread: list[dict[int, str]], merges: list[tuple
 
 
 def _join(cells: list[str]) -> str:
+    if len(cells) == 1:
+        return cells[0]
     parts: list[str] = []
     for cell in cells:
         if cell.strip() and (not parts or parts[-1] != cell):
