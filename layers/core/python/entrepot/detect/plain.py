@@ -84,7 +84,7 @@ class _Measure:
             return
         has_point = where >= 0
         self._has_point = has_point
-        self._whole = np.where(has_point, where, texts.lengths) - signs
+        self._whole = where * has_point + texts.lengths * ~has_point - signs
         self._scale = (texts.lengths - where - 1) * has_point
         self._zero &= self._whole > 0
 
