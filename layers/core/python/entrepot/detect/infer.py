@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 
+from entrepot.detect.answers import Inferred
 from entrepot.detect.model import ColumnProfile, Profile
 from entrepot.detect.neighbours import infer_columns
 from entrepot.detect.types import info
@@ -35,7 +36,7 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
     names = field_names(detection.columns)
     doubts: list[str] = []
     fields = []
-    columns = infer_columns(detection.columns, _columns(detection, profile))
+    columns = _inferred(detection, profile)
     for column, (field_name, alias), inferred in zip(detection.columns, names, columns, strict=True):
         doubts += [f"Column {column!r}: {d}" for d in inferred.doubts]
         fields.append(FieldSpec(name=field_name, type=inferred.type, formats=inferred.formats, aliases=alias))
@@ -47,6 +48,32 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
         doubts += _about_keys(candidates)
     told = {"rows": profile.rows, "doubts": doubts, "key_candidates": candidates[:10]}
     return Contract(name=contract_name(name), fields=fields, key=keys, metadata={"inferred": told})
+
+
+def as_stated(inferred: Inferred, column: ColumnProfile, word: str) -> Inferred:
+    """The type that the source itself states, where the texts of this one delivery could look narrower.
+
+    Args:
+        inferred: What the texts look like.
+        column: The profile of all of them.
+        word: The source's type word; empty when it states none.
+    """
+    if not word or word == inferred.type:
+        return inferred
+    if word == "string" or column.cells == column.blank:
+        return Inferred(word)
+    return Inferred("float") if word == "float" and inferred.type.startswith(("integer", "decimal")) else inferred
+
+
+def _inferred(detection: Detection, profile: Profile) -> list[Inferred]:
+    profiles = _columns(detection, profile)
+    looked = infer_columns(detection.columns, profiles)
+    return [as_stated(*of_one) for of_one in zip(looked, profiles, _stated(detection), strict=True)]
+
+
+def _stated(detection: Detection) -> list[str]:
+    """The type words that the source itself states, empty where it does not."""
+    return detection.types or [""] * len(detection.columns)
 
 
 def _columns(detection: Detection, profile: Profile) -> list[ColumnProfile]:
@@ -109,5 +136,5 @@ def contract_name(text: str) -> str:
 def column_infos(detection: Detection, profile: Profile) -> list[ColumnInfo]:
     """What `inspect` tells of each column."""
     profiles = _columns(detection, profile)
-    inferred = infer_columns(detection.columns, profiles)
+    inferred = _inferred(detection, profile)
     return [info(*of_one) for of_one in zip(detection.columns, profiles, inferred, strict=True)]

@@ -191,7 +191,12 @@ def _detection(
         encoding=sample.encoding,
         bom_bytes=sample.bom,
         dialect=dialect.model_copy(
-            update={"header_rows": first.header, "skip_rows": first.start, "footnotes": footnotes}
+            update={
+                "header_rows": first.header,
+                "skip_rows": first.start,
+                "footnotes": footnotes,
+                "trailing": records.trailing(first),
+            }
         ),
         columns=names,
         header=first.names,

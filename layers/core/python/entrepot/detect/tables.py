@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+from entrepot.detect.footnotes import Below, is_thin
 from entrepot.detect.header import header_rows, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
@@ -14,17 +15,11 @@ from entrepot.formats.mend import DELIMITER, QUOTES, SHORT, Mended
 
 _NEAR = 12
 """Rows further down that say how wide the table is."""
+_SHARE = 0.5
+"""Of the rows near by, that have the same number of cells."""
 _MOST_ABOVE = 60
 _LEARNED = 400
 _MOST_TABLES = 50
-_MARK = re.compile(
-    r"\s*(?:[*†‡§#©]|\(c\)|\([0-9*]\)|--|==|source|note|footnote|remark|total|generated|exported|printed|created (?:on|by)|end of"
-    r"|downloaded|updated|last |copyright|disclaimer|[0-9]+ (?:rows|records)|rows:|records:|quelle|hinweis|anmerkung"
-    r"|stand:|summe|gesamt|fuente|nota|total|source|remarque|fonte|bron|kilde|källa|źródło|uwaga)",
-    re.IGNORECASE,
-)
-_SAID = re.compile(r"[^\W\d_]{2,}.*\s")
-
 Mend = Callable[[int, list[str], int, "ColumnKinds | None"], Mended]
 """``mend(record, cells, width, kinds)``: the cells of an odd record as they were meant."""
 
@@ -69,13 +64,18 @@ class Finder:
         rows: The cells of each record.
         mend: Reads an odd record for a table of known width.
         whole: Whether the records are all there are.
+        loose: Whether cells may have the delimiter in them unquoted: the header then says how many there are.
     """
 
-    def __init__(self, kinds: Sequence[int], rows: list[list[str]], mend: Mend, *, whole: bool) -> None:
+    def __init__(
+        self, kinds: Sequence[int], rows: list[list[str]], mend: Mend, *, whole: bool, loose: bool = False
+    ) -> None:
         self._kinds = kinds
         self._rows = rows
         self._mend = mend
         self._whole = whole
+        self._loose = loose
+        self._blanks = [blank(kind, row) for kind, row in zip(kinds, rows, strict=True)]
 
     def layout(self) -> Layout:
         """All tables, and how many records below the first are no rows."""
@@ -96,7 +96,7 @@ class Finder:
         return Layout(parts, left)
 
     def _blank(self, i: int) -> bool:
-        return blank(self._kinds[i], self._rows[i])
+        return self._blanks[i]
 
     def _next(self, i: int) -> int:
         """The next record that is not blank."""
@@ -122,8 +122,12 @@ class Finder:
         start = self._start(at, first=first)
         if start is None:
             return None
-        width, _ = self._width(self._next(start + 1)) if self._next(start + 1) < len(self._rows) else (0, 0.0)
-        width = width or len(self._rows[start])
+        below = self._next(start + 1)
+        width, share = self._width(below) if below < len(self._rows) else (len(self._rows[start]), 1.0)
+        if share < _SHARE:
+            width = self._width(start)[0]
+        if self._loose and self._has_names(start) and not self._numbered(below, len(self._rows[start]) + 1):
+            width = len(self._rows[start])
         head = self._cells(start, width, None)
         lead = self._leading(at, start, width)
         table = [head if i == start else self._rows[i] for i in range(start, min(len(self._rows), start + 300))]
@@ -132,11 +136,24 @@ class Finder:
         if header:
             rows = [self._cells(i, width, None) for i in range(start, start + header)]
             names = joined_header([*(self._rows[i] for i in range(start - lead, start)), *rows])
+            if len(self._rows[start]) == width - 1 > 0 and self._numbered(start + header, width):
+                names = ["", *names[: width - 1]]  # the numbers of rows, as R writes them
+            elif len(self._rows[start]) < width and not self._filled_behind(start, len(self._rows[start])):
+                width, names = len(self._rows[start]), names[: len(self._rows[start])]
             part = Part(start - lead, header + lead, start + header, len(self._rows), max(width, len(names)), names)
         else:
             part = Part(start, 0, start, len(self._rows), max(width, 1))
         self._finish(part)
         return part
+
+    def _numbered(self, first: int, width: int) -> bool:
+        """Whether the rows are numbered in their first cell."""
+        rows = [r for i, r in enumerate(self._rows[first : first + _LEARNED], first) if not self._blank(i)]
+        return len(rows) > 1 and all(len(r) == width and r[0] == str(n) for n, r in enumerate(rows, 1))
+
+    def _filled_behind(self, start: int, width: int) -> bool:
+        """Whether rows have anything behind the header's last cell."""
+        return any(any(c.strip() for c in row[width:]) for row in self._rows[start + 1 : start + _LEARNED])
 
     def _comparable(self, table: list[list[str]], head: list[str], width: int) -> list[list[str]]:
         """The table with a header of another width brought to that of its rows, for comparison."""
@@ -153,12 +170,20 @@ class Finder:
         for i in range(begin, min(len(self._rows), begin + _MOST_ABOVE)):
             if not self._blank(i) and self._begins(i):
                 return i
-        return begin if first else None
+        # Nothing is orderly: the first record with several cells then begins what there is.
+        several = (i for i in range(begin, len(self._rows)) if len(self._rows[i]) > 1 and not self._blank(i))
+        return next(several, begin) if first else None
 
     def _begins(self, i: int) -> bool:
         row = self._rows[i]
         after = self._next(i + 1)
         width, share = self._width(after) if after < len(self._rows) else (len(row), 1.0)
+        if share < _SHARE:
+            width, share = self._width(i)
+        if self._loose and self._has_names(i):
+            return True
+        if len(row) > width > 0 and sum(bool(c.strip()) for c in row) >= max(2, width):
+            return True  # what stands above a table has no more cells than it
         if width == 1 and share > 0.5:
             # A table of one column, or a text: only what stands with others of more cells is above something.
             return len(row) == 1 and not self._wider_below(i)
@@ -166,13 +191,23 @@ class Finder:
         if len(row) == 1 < width and (after > i + 1 or self._headed(after)):
             return False  # a title above a header
         filled = [j for j, c in enumerate(cells) if c.strip()]
-        if len(cells) == 1 or share < 0.6 or abs(len(cells) - width) > max(1, width // 3):
+        if len(cells) == 1 or share < _SHARE or abs(len(cells) - width) > max(1, width // 3):
             return False
         if filled == [0]:
-            return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._names(after)))
+            return width == 2 and not (after < len(self._rows) and (after > i + 1 or self._headed(after)))
         if filled == [0, 1] and width > 3 and self._fuller_below(i, width):
             return False  # a word and its value above the header
+        if len(filled) == 1 and filled != [0] and not self._fuller_below(i, width):
+            return True  # as sparse as the rows below it
         return len(filled) >= min(2, width - 1)
+
+    def _has_names(self, i: int) -> bool:
+        """Whether a record has a word for every column, and hardly any below it lacks more than the last cell."""
+        row = self._rows[i]
+        near = [r for j, r in enumerate(self._rows[i + 1 : i + 4 * _NEAR], i + 1) if not self._blank(j)]
+        words = len(row) > 2 and len(set(row)) == len(row) and all(c.strip() and kind_of(c) not in TYPED for c in row)
+        more = sum(len(r) > len(row) for r in near)
+        return words and more > 0.2 * len(near) and sum(len(r) < len(row) - 1 for r in near) < 0.1 * len(near)
 
     def _headed(self, i: int) -> bool:
         return i < len(self._rows) and header_rows([r for r in self._rows[i : i + 40] if r]) > 0
@@ -212,15 +247,17 @@ class Finder:
         kinds = ColumnKinds.of(body, part.width)
         if self._whole:
             part.end = self._end(part, kinds)
-            def is_thin(i: int) -> bool:
-                row = self._rows[i]
-                return thin(row) and not (
-                    len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
-                )
 
-            part.end = footnotes_from(
-                part.first, part.end, self._rows, self._blank, is_thin, part.width, kinds, broken=self._broken(part.end)
+            part.end = self._below(part, kinds).end(part.first, part.end, broken=self._broken(part.end))
+
+    def _below(self, part: Part, kinds: ColumnKinds) -> Below:
+        def thin(i: int) -> bool:
+            row = self._rows[i]
+            return is_thin(row) and not (
+                len(row) == 1 and self._mend(i, row, part.width, kinds).how in {DELIMITER, QUOTES}
             )
+
+        return Below(self._rows, self._blanks, thin, part.width, kinds)
 
     def _broken(self, end: int) -> bool:
         return end == len(self._rows) and end > 0 and self._kinds[end - 1] != GOOD
@@ -228,6 +265,7 @@ class Finder:
     def _end(self, part: Part, kinds: ColumnKinds) -> int:
         size = len(self._rows)
         names = part.names
+        after, same = self._counts(part)
         for i in range(part.first, size):
             if self._blank(i):
                 if i + 1 < size and not self._blank(i + 1) and self._ends_before(i + 1, part, kinds):
@@ -236,9 +274,19 @@ class Finder:
             row = self._rows[i]
             if names and part.header and i > part.first and self._repeats(row, names):
                 return i
-            if len(row) != part.width and not self._blank(i - 1) and self._changes(i, part, kinds):
+            few = same[i - part.first] <= 0.1 * after[i - part.first]
+            if len(row) != part.width and few and not self._blank(i - 1) and self._changes(i, part):
                 return i
         return size
+
+    def _counts(self, part: Part) -> tuple[list[int], list[int]]:
+        """How many records from each on are not blank, and how many of them have the table's width."""
+        after, same = [0], [0]
+        for i in range(len(self._rows) - 1, part.first - 1, -1):
+            filled = not self._blanks[i]
+            after.append(after[-1] + filled)
+            same.append(same[-1] + (filled and len(self._rows[i]) == part.width))
+        return after[::-1], same[::-1]
 
     @staticmethod
     def _repeats(row: list[str], names: list[str]) -> bool:
@@ -248,14 +296,10 @@ class Finder:
             return False
         return row[:common] == names[:common] and sum(bool(c.strip()) for c in row) >= 2
 
-    def _changes(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
+    def _changes(self, i: int, part: Part) -> bool:
         """Whether from here on, without a blank line, all rows have another number of cells."""
         width, share = self._width(i)
-        rest = [len(r) for j, r in enumerate(self._rows[i:], i) if not self._blank(j)]
-        same = sum(w == part.width for w in rest)
-        if width == part.width or width < 2 or len(self._rows[i]) != width or share < 0.7 or len(rest) < 3:
-            return False
-        if same > 0.1 * len(rest) or i - part.first < 1:
+        if width == part.width or width < 2 or len(self._rows[i]) != width or share < 0.7 or i == part.first:
             return False
         table = [r for j, r in enumerate(self._rows[i : i + 60], i) if not self._blank(j)]
         return len(table) > 2 and header_rows(table) > 0
@@ -263,9 +307,9 @@ class Finder:
     def _ends_before(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         """Whether what begins behind a blank line is no further row of the table."""
         row = self._rows[i]
-        rest = [j for j in range(i, len(self._rows)) if not self._blank(j)]
-        alike = sum(self._like_rows(j, part, kinds) for j in rest[:200])
-        if alike > 0.5 * len(rest[:200]) and not (len(row) == part.width and self._heads(row, part, kinds)):
+        rest = list(islice((j for j in range(i, len(self._rows)) if not self._blank(j)), 200))
+        alike = sum(self._like_rows(j, part, kinds) for j in rest)
+        if alike > 0.5 * len(rest) and not (len(row) == part.width and self._heads(row, part, kinds)):
             # Rows go on behind the blank line, unless another header comes among them.
             return any(
                 self._heads(self._rows[j], part, kinds) and self._blank(j - 1) for j in rest[:3] if j > part.first
@@ -276,7 +320,9 @@ class Finder:
 
     def _like_rows(self, i: int, part: Part, kinds: ColumnKinds) -> bool:
         row = self._rows[i]
-        return len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        return (
+            len(row) == part.width and (part.width == 1 or sum(bool(c.strip()) for c in row) > 1) and kinds.accepts(row)
+        )
 
     @staticmethod
     def _heads(row: list[str], part: Part, kinds: ColumnKinds) -> bool:
@@ -286,65 +332,3 @@ class Finder:
         typed = [i for i in range(part.width) if kinds.typed(i)]
         words = [i for i in typed if row[i].strip() and kind_of(row[i]) not in TYPED]
         return bool(typed) and len(words) >= max(1, 0.6 * len(typed)) and all(c.strip() for c in row)
-
-
-def footnotes_from(
-    first: int,
-    end: int,
-    rows: Sequence[list[str]],
-    is_blank: Callable[[int], bool],
-    is_thin: Callable[[int], bool],
-    width: int,
-    kinds: ColumnKinds,
-    *,
-    broken: bool = False,
-) -> int:
-    """Behind which record a table's rows end, when what follows up to ``end`` is said about it.
-
-    Args:
-        first: Its first row.
-        end: Behind the last record that could be a row.
-        rows: The cells of all records.
-        is_blank: Whether a record is blank.
-        is_thin: Whether a record has its first cell alone.
-        width: How many columns it has.
-        kinds: What they hold.
-        broken: Whether the last record breaks off.
-    """
-    at = end
-    while at > first and (is_blank(at - 1) or (width > 1 and is_thin(at - 1))):
-        at -= 1
-    below = [i for i in range(at, end) if not is_blank(i)]
-    if not below or at == first or width == 1:
-        return _last_filled(first, end, is_blank)
-    apart = is_blank(at)
-    sparse = sum(thin(rows[i]) for i in range(first, at) if not is_blank(i))
-    if not apart and sparse > 0.05 * (at - first):
-        return _last_filled(first, end, is_blank)
-    said = rows[below[0]][0]
-    if apart or (not (broken and len(below) == 1) and _says_something(said, width, kinds, first, at, rows)):
-        return _last_filled(first, at, is_blank)
-    return _last_filled(first, end, is_blank)
-
-
-def _last_filled(first: int, end: int, is_blank: Callable[[int], bool]) -> int:
-    while end > first and is_blank(end - 1):
-        end -= 1
-    return end
-
-
-def thin(row: list[str]) -> bool:
-    """Whether a record has its first cell alone."""
-    return bool(row) and bool(row[0].strip()) and not any(c.strip() for c in row[1:])
-
-
-def _says_something(
-    text: str, width: int, kinds: ColumnKinds, first: int, end: int, rows: Sequence[list[str]]
-) -> bool:
-    """Whether the only cell of a record is a remark, not the beginning of a row."""
-    if _MARK.match(text):
-        return True
-    if kinds.rows and kinds.typed(0):
-        return kind_of(text) not in TYPED and any(c.isalpha() for c in text)
-    longest = max((len(rows[i][0]) for i in range(max(first, end - 200), end) if rows[i]), default=0)
-    return bool(_SAID.match(text)) and len(text) > 2 * longest

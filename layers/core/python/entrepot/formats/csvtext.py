@@ -5,8 +5,8 @@ their counts disagree the chunk is read by `entrepot.formats.cells`, slowly and 
 Records that the grammar refuses never reach pyarrow.
 
 A row with more cells than the header is accepted when the surplus cells are all empty and it has no
-other empty cell that could be the one too many, or when most rows are so (a trailing delimiter loses
-nothing); a row with fewer is refused, since it may have been cut short.
+other empty cell that could be the one too many, or when most rows of the file end so (a trailing
+delimiter loses nothing); a row with fewer is refused, since it may have been cut short.
 """
 
 from __future__ import annotations
@@ -216,7 +216,6 @@ def _cells(source: RecordBytes, index: int, grammar: Grammar) -> list[str]:
 
 def _judge_ragged(source: RecordBytes, grammar: Grammar, width: int, indices: Ints) -> _Fate:
     fate = _Fate([], {})
-    usual = 2 * len(indices) > len(source.records.ends)
     for index in indices:
         row = source.chunk.first_row + int(index)
         try:
@@ -224,13 +223,18 @@ def _judge_ragged(source: RecordBytes, grammar: Grammar, width: int, indices: In
         except UnicodeDecodeError:
             fate.refused.append(source.quarantine(row, [kind_finding(BAD_ENCODING, source.encoding)]))
             continue
-        if len(found) > width and not any(found[width:]) and (usual or all(found[:width])):
+        if len(found) > width and not any(found[width:]) and _only_behind(source, found, width):
             fate.kept[row] = [c or None for c in found[:width]]
         elif len(found) == 1 and not found[0].strip():
             fate.blank += 1
         else:
             fate.refused.append(source.quarantine(row, [structural("ragged", expected=width, actual=len(found))]))
     return fate
+
+
+def _only_behind(source: RecordBytes, found: list[str], width: int) -> bool:
+    """Whether the surplus empty cells of a row can only be those behind the others."""
+    return source.trailing or all(found[:width]) or not any(found)
 
 
 def _with_kept(table: pa.Table, rows: Ints, fate: _Fate) -> tuple[pa.Table, Ints]:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from entrepot.errors import SourceError
+from entrepot.formats.flatten import Number
 
 Geometry = dict[str, Any]
 
@@ -31,7 +32,7 @@ def to_wkt(geometry: object) -> str:
     """A geometry of GeoJSON as well-known text.
 
     Args:
-        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers keep their text.
+        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers as Python has them, or as `Number`.
 
     Raises:
         SourceError: It is none; ``facts["reason"]`` is ``geometry``.
@@ -40,9 +41,9 @@ def to_wkt(geometry: object) -> str:
 
 
 def _written(geometry: object, depth: int) -> str:
-    if not isinstance(geometry, dict) or geometry.get("type") not in TYPES or depth > _DEEP:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(kind, str) or kind not in TYPES or depth > _DEEP:
         raise _bad("It is none of the types of GeoJSON, or nested too deeply.")
-    kind: str = geometry["type"]
     if kind == _COLLECTION:
         inner = geometry.get("geometries")
         if not isinstance(inner, list):
@@ -78,6 +79,8 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
 
 
 def _number(value: object) -> str:
+    if isinstance(value, Number):
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):

@@ -54,6 +54,8 @@ class Dialect(Model):
     """Whether blanks behind a delimiter belong to it and not to the cell (``a, "b, c"``)."""
     comment: str | None = None
     """What lines begin with that are no rows."""
+    trailing: bool = False
+    """Whether most rows end with a delimiter more than the header has."""
     footnotes: int = 0
     """Records below the table that are no rows of it."""
 

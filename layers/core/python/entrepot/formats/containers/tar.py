@@ -185,7 +185,7 @@ def _records(data: bytes) -> Iterator[tuple[str, str]]:
         digits, blank, _ = data[at : at + 20].partition(b" ")
         length = int(digits) if digits.isdigit() else 0
         key, equals, value = data[at + len(digits) + 1 : at + length - 1].partition(b"=")
-        if not blank or not equals or length > len(data) - at:
+        if not blank or not equals or not len(digits) + 1 < length <= len(data) - at:
             raise _broken("a record about the next file cannot be read", at)
         yield _text(key), _text(value)
         at += length

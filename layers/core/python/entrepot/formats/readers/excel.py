@@ -7,10 +7,10 @@ from typing import IO, TYPE_CHECKING
 
 from entrepot.detect.header import column_names
 from entrepot.errors import SourceError
-from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 from entrepot.formats.readers.workbook.book import Book, Notes, Row
 from entrepot.formats.readers.workbook.opening import open_book
 from entrepot.formats.readers.workbook.survey import Survey, survey
+from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,49 +154,27 @@ def _named(exact: list[str], shown: list[str]) -> list[str]:
 
 
 def _batches(rows: Iterator[Row], columns: list[int], schema: pa.Schema) -> Iterator[Batch]:
-    place = {column: i for i, column in enumerate(columns)}
     most = max(1, min(BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))
-    gathered = _Gathered(len(columns))
-    for number, cells in rows:
-        gathered.add(number, cells, place)
-        if len(gathered.numbers) >= most or gathered.bytes >= BATCH_BYTES:
-            yield gathered.batch(schema)
-            gathered = _Gathered(len(columns))
-    if gathered.numbers:
-        yield gathered.batch(schema)
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += sum([len(text) for _, text in row[1]])
+        if len(held) >= most or size >= BATCH_BYTES:
+            yield _batch(held, columns, schema)
+            held, size = [], 0
+    if held:
+        yield _batch(held, columns, schema)
 
 
-class _Gathered:
-    """The rows of a batch, column by column."""
+def _batch(rows: list[Row], columns: list[int], schema: pa.Schema) -> Batch:
+    import pyarrow as pa
 
-    def __init__(self, width: int) -> None:
-        self.numbers: list[int] = []
-        self.bytes = 0
-        self._columns: list[list[str | None]] = [[] for _ in range(width)]
-
-    def add(self, number: int, cells: list[tuple[int, str]], place: dict[int, int]) -> None:
-        at = len(self.numbers)
-        self.numbers.append(number + 1)
-        for column, text in cells:
-            target = self._columns[place[column]]
-            missing = at - len(target)
-            if missing == 0:
-                target.append(text)
-            elif missing > 0:
-                target.extend([None] * missing)
-                target.append(text)
-            else:  # a cell that stands twice in its row: the last one holds
-                target[at] = text
-            self.bytes += len(text)
-
-    def batch(self, schema: pa.Schema) -> Batch:
-        import pyarrow as pa
-
-        rows = len(self.numbers)
-        for column in self._columns:
-            column.extend([None] * (rows - len(column)))
-        arrays = [pa.array(column, pa.string()) for column in self._columns]
-        first = self.numbers[0]
-        close = self.numbers[-1] - first == rows - 1
-        data = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        return Batch(data, first, None if close else self.numbers)
+    cells: dict[int, list[str | None]] = {column: [None] * len(rows) for column in columns}
+    for at, (_, row) in enumerate(rows):
+        for column, text in row:
+            cells[column][at] = text
+    arrays = [pa.array(cells[column], pa.string()) for column in columns]
+    numbers = [number + 1 for number, _ in rows]
+    close = numbers[-1] - numbers[0] == len(rows) - 1
+    return Batch(pa.RecordBatch.from_arrays(arrays, schema=schema), numbers[0], None if close else numbers)

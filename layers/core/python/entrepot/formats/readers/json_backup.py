@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from entrepot.formats.flatten import NotFlatError, Number, Pairs, Row, written
+from entrepot.formats.flatten import NotFlatError, Pairs, Row, written
 from entrepot.formats.readers.json_shape import Node
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def exact_row(value: Any, names: list[str]) -> Row:
         pairs = tuple(zip(names, value, strict=True))
     else:
         raise NotFlatError("it is another kind of value")
-    row = {name: item if type(item) in {str, Number} or item is None else written(item) for name, item in pairs}
+    row = {name: item if type(item) is str or item is None else written(item) for name, item in pairs}
     if len(row) != len(pairs):
         raise NotFlatError("a name is there twice")
     return row

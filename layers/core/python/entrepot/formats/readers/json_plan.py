@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from entrepot.errors import SourceError
-from entrepot.formats.flatten import MAX_DEPTH
+from entrepot.formats.flatten import MAX_DEPTH, cell
 from entrepot.formats.readers.json_backup import BackupTable, backup_tables, stated_columns
 from entrepot.formats.readers.json_shape import (
     VALUE,
@@ -25,6 +25,8 @@ from entrepot.formats.readers.json_shape import (
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import ReadOptions, Table
 
+RECORD_MARK = "\x1e"
+"""Stands in front of each value of a JSON text sequence (RFC 7464)."""
 SEVERAL = "The file has several JSON values one after the other; each is a record."
 
 
@@ -103,6 +105,8 @@ class Planner:
         cursor = self._cursor(None)
         if not cursor.peek():
             raise SourceError("The file holds white space only.", hint="Send it with its content.", reason="empty")
+        if cursor.peek() == RECORD_MARK and not self._options.strict:
+            cursor.pos += 1
         root = Survey(cursor, self._options, self._levels).value()
         if cursor.peek():
             if self._options.strict:
@@ -282,8 +286,8 @@ class Planner:
         for place, name in (("export_metadata", "record_count"), ("metadata", "total_records")):
             node = root.members.get(place)
             said = self._scalar(node.members.get(name) if node else None)
-            if said is not None and str(said) != str(rows):
-                self.doubts.append(f"The document says that it has {str(said)[:20]} records; it has {rows}.")
+            if said is not None and cell(said) != str(rows):
+                self.doubts.append(f"The document says that it has {cell(said)} records; it has {rows}.")
                 return
 
     def _scalar(self, node: Node | None) -> Any:
@@ -312,7 +316,7 @@ def _members(cursor: Cursor, key: list[str]) -> Iterator[Any]:
 
 def _all_values(cursor: Cursor, *, opened: bool) -> Iterator[Any]:
     while mark := cursor.peek():
-        if mark == "\x1e":  # in front of each value of a JSON text sequence (RFC 7464)
+        if mark == RECORD_MARK:
             cursor.pos += 1
         elif mark == "[" and opened:
             yield from cursor.elements()

@@ -176,9 +176,8 @@ class XlsxWriter:
         if table.sheets[0] != table.name:
             notes.append(f"Table {table.name!r} is in the sheet {table.sheets[0]!r}: names of sheets are limited.")
         if len(table.sheets) > 1:
-            notes.append(
-                f"Table {table.name!r} has more rows than a sheet: it goes on in {', '.join(map(repr, table.sheets[1:]))}."
-            )
+            further = ", ".join(map(repr, table.sheets[1:]))
+            notes.append(f"Table {table.name!r} has more rows than a sheet: it goes on in {further}.")
         for column in table.columns:
             notes.extend(f"Table {table.name!r}, column {column.name!r}: {note}" for note in column.notes())
         self._table = None
@@ -191,7 +190,7 @@ class XlsxWriter:
 
 
 def sheet_name(name: str, taken: set[str], ending: str = "") -> str:
-    """A name that a sheet may have: at most 31 characters, none of ``[]:*?/\\``, and not taken.
+    r"""A name that a sheet may have: at most 31 characters, none of ``[]:*?/\``, and not taken.
 
     Args:
         name: What the table is called.

@@ -193,19 +193,30 @@ def _column(name: str, kind: pa.DataType, formats: Formats) -> Column:
         return _Floats(name)
     if types.is_decimal(kind):
         return _Decimals(name, kind.scale, formats)
-    if types.is_date32(kind):
-        return _Serials(name, 1, _EPOCH_DAYS, formats("yyyy-mm-dd"), moments=True)
-    if types.is_date64(kind):
-        return _Serials(name, 86_400_000, _EPOCH_DAYS, formats("yyyy-mm-dd"), moments=True)
-    if types.is_timestamp(kind) and kind.tz is None:
-        style = formats("yyyy-mm-dd hh:mm:ss" if kind.unit == "s" else "yyyy-mm-dd hh:mm:ss.000")
-        return _Serials(name, _per_day(kind.unit), _EPOCH_DAYS, style, moments=True)
-    if types.is_time(kind):
-        return _Serials(
-            name, _per_day(kind.unit), 0, formats("hh:mm:ss" if kind.unit == "s" else "hh:mm:ss.000"), moments=False
-        )
-    if types.is_duration(kind):
-        return _Serials(name, _per_day(kind.unit), 0, formats("[h]:mm:ss"), moments=False)
+    if types.is_temporal(kind) and getattr(kind, "tz", None) is None and not types.is_interval(kind):
+        return _temporal(name, kind, formats)
+    return _other(name, kind)
+
+
+def _temporal(name: str, kind: pa.DataType, formats: Formats) -> Column:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_date(kind):
+        per_day = 1 if types.is_date32(kind) else 86_400_000
+        return _Serials(name, per_day, _EPOCH_DAYS, formats("yyyy-mm-dd"), moments=True)
+    clock = "hh:mm:ss" if kind.unit == "s" else "hh:mm:ss.000"
+    if types.is_timestamp(kind):
+        return _Serials(name, _per_day(kind.unit), _EPOCH_DAYS, formats(f"yyyy-mm-dd {clock}"), moments=True)
+    style = formats("[h]:mm:ss" if types.is_duration(kind) else clock)
+    return _Serials(name, _per_day(kind.unit), 0, style, moments=False)
+
+
+def _other(name: str, kind: pa.DataType) -> Column:
+    """What becomes text, and why."""
+    import pyarrow as pa
+
+    types = pa.types
     column = Column(name)
     if types.is_timestamp(kind):
         column.count("moments with a time zone are written as text, since a cell has no time zone", 0)

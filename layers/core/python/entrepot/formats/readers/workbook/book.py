@@ -1,4 +1,4 @@
-"""What the parts for each workbook format have in common: sheets, rows of rendered cells, and what is noted on the way."""
+"""What all workbook formats have in common: sheets, rows of rendered cells, and what is noted on the way."""
 
 from __future__ import annotations
 
@@ -113,6 +113,10 @@ class Rendering:
         if self.values == "shown" and value:
             return self.format(style).show_text(value)
         return value
+
+    def restyles(self, style: int) -> bool:
+        """Whether a style may show a text otherwise than it is."""
+        return self.values == "shown" and self.format(style).restyles
 
     def boolean(self, value: bool) -> str:
         """A truth value: as Excel shows it, or in the words of contracts."""

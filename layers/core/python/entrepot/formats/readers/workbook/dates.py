@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import NamedTuple
 
 from entrepot.formats.readers.workbook.languages import names_of
@@ -70,6 +71,7 @@ def moment(value: float, *, epoch1904: bool, digits: int = 0) -> Moment | None:
     return Moment(serial, year, month, day, (serial + 6) % 7, units, digits, length)
 
 
+@lru_cache(maxsize=16_384)
 def calendar(serial: int) -> tuple[int, int, int]:
     """Year, month and day of a serial of the 1900 system."""
     if serial == 0:
@@ -175,45 +177,38 @@ def _month(found: Moment, size: int, language: int) -> str:
     return names.months[found.month - 1][:1] if size == 5 else names.months[found.month - 1]
 
 
-def has_date(section: Section) -> bool:
-    """Whether a date section shows a day, month or year."""
-    return section.language & 0xFFFF == 0xF800 or any(k == DATE and t[0] in "ymdeb" for k, t in section.tokens)
-
-
-def has_time(section: Section) -> bool:
-    """Whether a date section shows a time."""
-    return section.language & 0xFFFF == 0xF400 or any(
-        k == ELAPSED or (k == DATE and t[0] in "hns") for k, t in section.tokens
-    )
-
-
 _LONG_DATE = sections_of("dddd, mmmm d, yyyy")[0]
 _LONG_TIME = sections_of("h:mm:ss AM/PM")[0]
 
 
 def iso(section: Section, value: float, *, epoch1904: bool) -> str | None:
     """A value of a date section in ISO 8601 form with all that is stored; None when it is no moment."""
-    found = moment(value, epoch1904=epoch1904, digits=6)
+    found = _precise(value, epoch1904=epoch1904)
     if found is None:
         return None
     hour, minute, second, rest = found.clock()
-    rest = _without_noise(rest)
     clock = f"{hour:02d}:{minute:02d}:{second:02d}"
     if rest:
         clock += f".{rest:06d}".rstrip("0")
     if found.serial == 0 and not epoch1904:
         # There is no day 0: what stands there is a time, or the number nought in a date's clothes.
-        return clock if has_time(section) or found.units else None
-    if has_time(section) and not has_date(section) and value < 1:
+        return clock if section.has_time or found.units else None
+    if section.has_time and not section.has_date and value < 1:
         return clock
     day = f"{found.year:04d}-{found.month:02d}-{found.day:02d}"
-    return f"{day} {clock}" if has_time(section) or found.units else day
+    return f"{day} {clock}" if section.has_time or found.units else day
 
 
-def _without_noise(units: int) -> int:
-    """Microseconds; what is nearly a millisecond is one, since sixteen digits of a day reach no further."""
-    near = round(units, -3)
-    return near if abs(near - units) <= 2 and near < 1_000_000 else units
+def _precise(value: float, *, epoch1904: bool) -> Moment | None:
+    """A moment to the microsecond; what is as near to a millisecond as sixteen digits of a day can be is one."""
+    found = moment(value, epoch1904=epoch1904, digits=6)
+    if found is None or not found.units % 1000:
+        return found
+    near = moment(value, epoch1904=epoch1904, digits=3)
+    noise = 2 if value < 1e5 else 6 if value < 1e6 else 60
+    if near is None or (near.serial == found.serial and abs(near.units * 1000 - found.units) > noise):
+        return found
+    return near._replace(units=near.units * 1000, digits=6)
 
 
 def elapsed(value: float) -> str:

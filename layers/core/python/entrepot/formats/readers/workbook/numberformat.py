@@ -92,7 +92,7 @@ class NumberFormat:
         epoch1904: Which system dates count in.
     """
 
-    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "code", "plain")
+    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "code", "plain", "restyles")
 
     def __init__(self, code: str, *, epoch1904: bool = False) -> None:
         self.code = code
@@ -101,6 +101,8 @@ class NumberFormat:
         last = sections[-1]
         has_text = len(sections) == 4 or (last.kind == "text" or (last.has(AT) and len(sections) > 1))
         self._text = last if has_text or last.has(AT) else None
+        self.restyles = self._text is not None and self._text.tokens != [(AT, "@")]
+        """Whether a text may be shown otherwise than it is."""
         self._numeric = sections[:-1] if has_text else sections
         if not self._numeric:
             self._numeric = [_GENERAL]

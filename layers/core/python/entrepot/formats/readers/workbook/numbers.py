@@ -190,10 +190,10 @@ def show_fraction(section: Section, value: float) -> str:
     tokens = section.tokens
     slash = next(i for i, (k, _) in enumerate(tokens) if k == SLASH)
     start = slash
-    while start and (tokens[start - 1][0] == DIGIT or tokens[start - 1] == (LITERAL, " ") and start == slash):
+    while start and (tokens[start - 1][0] == DIGIT or (tokens[start - 1] == (LITERAL, " ") and start == slash)):
         start -= 1
     end = slash + 1
-    while end < len(tokens) and (tokens[end][0] == DIGIT or tokens[end] == (LITERAL, " ") and end == slash + 1):
+    while end < len(tokens) and (tokens[end][0] == DIGIT or (tokens[end] == (LITERAL, " ") and end == slash + 1)):
         end += 1
     above = "".join(t for k, t in tokens[start:slash] if k == DIGIT)
     below = "".join(t for k, t in tokens[slash + 1 : end] if k == DIGIT)
@@ -213,7 +213,7 @@ def show_fraction(section: Section, value: float) -> str:
 
 
 def _padded(number: int, places: str) -> str:
-    """A numerator, its places filled from the left as they ask: blanks for ``?``, zeros for ``0``, nothing for ``#``."""
+    """A numerator, its places filled as they ask: blanks for ``?``, zeros for ``0``, nothing for ``#``."""
     text = str(number)
     filler = places[: max(0, len(places) - len(text))]
     return filler.replace("?", " ").replace("#", "") + text

@@ -219,7 +219,7 @@ def _stored(cell: Any) -> Stored:
 def paragraph(element: Any) -> str:
     """The text of a paragraph: runs of blanks are one, blanks that count are elements."""
     text = "".join(_pieces(element, depth=0))
-    return text.strip(" ").replace(_KEPT, " ")
+    return text.lstrip(" ").replace(_KEPT, " ")
 
 
 def _pieces(element: Any, depth: int) -> Iterator[str]:

@@ -128,7 +128,7 @@ class CompoundFile:
         """
         size = min(entry.size, self._file_bytes)
         if entry.size < self._cutoff and self._entries[0].start < _END:
-            return io.BufferedReader(io.BytesIO(self._mini_stream(entry.start, size)))  # type: ignore[arg-type]
+            return io.BufferedReader(io.BytesIO(self._mini_stream(entry.start, size)))
         places = [(s + 1) * self._sector for s in self._chain(entry.start)]
         return io.BufferedReader(_Sectors(self._file, places, self._sector, size), 1 << 20)
 

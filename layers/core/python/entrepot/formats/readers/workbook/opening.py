@@ -7,7 +7,6 @@ from pathlib import PurePath
 from typing import IO
 
 from entrepot.errors import SourceError
-from entrepot.formats.reading import Limits
 from entrepot.formats.readers.workbook.book import Book
 from entrepot.formats.readers.workbook.ods import OdsBook
 from entrepot.formats.readers.workbook.ole import MAGIC, CompoundFile
@@ -15,6 +14,7 @@ from entrepot.formats.readers.workbook.package import Package, broken, encrypted
 from entrepot.formats.readers.workbook.xls import XlsBook
 from entrepot.formats.readers.workbook.xlsb import XlsbBook
 from entrepot.formats.readers.workbook.xlsx import XlsxBook, main_part
+from entrepot.formats.reading import Limits
 
 _BARE = {b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"}
 """First record of an XLS that lies in no compound file, and how long it may be."""

@@ -34,12 +34,16 @@ class Section:
         tokens: Kind and text of each.
         condition: Operator and operand in square brackets.
         language: Number of the language, from ``[$-407]``; its low 16 bits.
+        has_date: Whether it shows a day, month or year.
+        has_time: Whether it shows a time.
     """
 
     kind: Kind
     tokens: list[Token] = field(default_factory=list)
     condition: tuple[str, float] | None = None
     language: int = 0
+    has_date: bool = False
+    has_time: bool = False
 
     def has(self, kind: int) -> bool:
         """Whether a token of that kind is in it."""
@@ -83,6 +87,11 @@ def _section(code: str) -> Section:
     section.kind = _kind(section)
     if section.kind == "date":
         section.tokens = _minutes(section.tokens)
+        system = section.language & 0xFFFF
+        section.has_date = system == 0xF800 or any(k == DATE and t[0] in "ymdeb" for k, t in section.tokens)
+        section.has_time = system == 0xF400 or any(
+            k == ELAPSED or (k == DATE and t[0] in "hns") for k, t in section.tokens
+        )
     elif section.kind != "fraction":
         section.tokens = [(LITERAL, t) if k in {SLASH, SUBSECOND} else (k, t) for k, t in section.tokens]
     return section

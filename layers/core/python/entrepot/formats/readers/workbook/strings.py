@@ -27,6 +27,8 @@ class Texts:
 
     def __init__(self) -> None:
         self.held: list[str] = []
+        self.empty = False
+        """Whether any of them is empty."""
         self._bytes = 0
         self._file: IO[bytes] | None = None
         self._ends = array("Q")
@@ -38,6 +40,7 @@ class Texts:
     def extend(self, texts: Iterable[str]) -> None:
         """Adds texts at the end."""
         for text in texts:
+            self.empty = self.empty or not text
             if self._file is None and self._bytes < _HELD_BYTES and len(self.held) < _HELD_TEXTS:
                 self.held.append(text)
                 self._bytes += len(text)

@@ -6,7 +6,7 @@ import re
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from entrepot.detect.header import find_head, is_header
+from entrepot.detect.header import find_head, is_header, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.readers.workbook.book import Book, Notes, Row
 
@@ -60,6 +60,10 @@ class Survey:
         head = rows[self.skip : self.skip + self.header]
         if not head:
             return []
+        touched = {r for r1, _, r2, _ in self.notes.merges for r in range(r1, min(r2, r1 + _MOST_HEADER_ROWS) + 1)}
+        if len(head) > 1 and not touched & {number for number, _ in head}:
+            place = {c: i for i, c in enumerate(self.columns)}
+            return joined_header([_padded(row, place, len(self.columns)) for row in head])
         spread = [_spread(row, self.notes.merges, vertical=len(head) > 1) for row in head]
         if len(head) > 1:
             _fill_down(head, spread, self.notes.merges)
@@ -200,6 +204,8 @@ def _fill_down(head: list[Row], spread: list[dict[int, str]], merges: list[tuple
 
 
 def _join(cells: list[str]) -> str:
+    if len(cells) == 1:
+        return cells[0]
     parts: list[str] = []
     for cell in cells:
         if cell.strip() and (not parts or parts[-1] != cell):
@@ -208,34 +214,39 @@ def _join(cells: list[str]) -> str:
 
 
 def _describe(found: Survey, gaps: int) -> None:
-    doubts, notes = found.doubts, found.notes
     if not found.cells:
-        doubts.append("The sheet is empty.")
+        found.doubts.append("The sheet is empty.")
         return
-    if found.skip:
-        numbers = _numbers([row[0] + 1 for row in found.exact[: found.skip]])
-        doubts.append(f"{numbers} above the table are no part of it.")
-    if found.header > 1:
-        doubts.append(f"The header has {found.header} rows; their cells are joined with a blank.")
-    if not found.header:
-        doubts.append("No row names the columns; every row is data.")
-    if gaps:
-        doubts.append(f"{gaps} empty columns between the filled ones are left out.")
-    if notes.errors:
-        each = ", ".join(f"{error} {count} times" for error, count in notes.errors.most_common())
-        doubts.append(f"Cells hold errors, given as they are shown: {each}.")
-    if notes.uncached:
-        doubts.append(f"{notes.uncached} formulas have no stored value; their cells are empty.")
-    if notes.lost:
-        doubts.append(f"{notes.lost} cells refer to texts that the file does not hold; they are empty.")
-    if notes.odd:
-        doubts.append(f"{notes.odd} cells say that they are numbers and are not; they are given as text.")
-    if notes.nul:
-        doubts.append(f"NUL characters were taken out of {notes.nul} cells.")
-    body = [m for m in notes.merges if m[0] > found.first_data() - 2]
-    if body:
-        doubts.append(f"{len(body)} merged ranges among the rows: the first cell of each holds its value.")
+    _describe_head(found)
+    notes = found.notes
+    body = sum(m[0] > found.first_data() - 2 for m in notes.merges)
+    errors = ", ".join(f"{error} {count} times" for error, count in notes.errors.most_common())
+    counted = (
+        (gaps, "{} empty columns between the filled ones are left out."),
+        (sum(notes.errors.values()), f"{{}} cells hold errors, given as they are shown: {errors}."),
+        (notes.uncached, "{} formulas have no stored value; their cells are empty."),
+        (notes.lost, "{} cells refer to texts that the file does not hold; they are empty."),
+        (notes.odd, "{} cells say that they are numbers and are not; they are given as text."),
+        (notes.nul, "NUL characters were taken out of {} cells."),
+        (body, "{} merged ranges among the rows: the first cell of each holds its value."),
+    )
+    found.doubts += [text.format(count) for count, text in counted if count]
     _describe_total(found)
+
+
+def _describe_head(found: Survey) -> None:
+    if found.skip:
+        numbers = [row[0] + 1 for row in found.exact[: found.skip]]
+        place = (
+            f"Row {numbers[0]} above the table is"
+            if len(numbers) == 1
+            else (f"Rows {numbers[0]} to {numbers[-1]} above the table are")
+        )
+        found.doubts.append(f"{place} no part of it.")
+    if found.header > 1:
+        found.doubts.append(f"The header has {found.header} rows; their cells are joined with a blank.")
+    if not found.header:
+        found.doubts.append("No row names the columns; every row is data.")
 
 
 def _describe_total(found: Survey) -> None:
@@ -244,11 +255,5 @@ def _describe_total(found: Survey) -> None:
     number, cells = found.last[-1]
     exact = next((row[1] for row in found.exact if row[0] == number), cells)
     first = exact[0][1].strip().rstrip(":") if exact else ""
-    if _TOTAL.fullmatch(first) or _TOTAL.match(first + " ") and first.lower().startswith(("total ", "grand total")):
+    if _TOTAL.fullmatch(first) or first.lower().startswith(("total ", "grand total ")):
         found.doubts.append(f"Row {number + 1} looks like a total; it is kept as a row.")
-
-
-def _numbers(rows: list[int]) -> str:
-    if len(rows) == 1:
-        return f"Row {rows[0]}"
-    return f"Rows {rows[0]} to {rows[-1]}"

@@ -1,4 +1,4 @@
-"""XLS: Excel 2 to 2003, records of BIFF in a compound file or bare ([MS-XLS]; OpenOffice's documentation of BIFF2-5)."""
+"""XLS: Excel 2 to 2003, BIFF in a compound file or bare ([MS-XLS]; for BIFF2-5 OpenOffice's documentation)."""
 
 from __future__ import annotations
 

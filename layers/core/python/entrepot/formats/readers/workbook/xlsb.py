@@ -33,51 +33,58 @@ _SHORT = range(12, 19)
 _HIDDEN = {1: "hidden", 2: "very hidden"}
 
 
+class _Buffer:
+    """A part's bytes, read ahead."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        while len(self._data) - self._at < size:
+            block = self._stream.read(1 << 16)
+            if not block:
+                break
+            self._data = self._data[self._at :] + block
+            self._at = 0
+        found = self._data[self._at : self._at + size]
+        self._at += len(found)
+        return found
+
+    def number(self, most: int) -> int | None:
+        """A number of seven bits a byte; None at the end."""
+        value = 0
+        for place in range(most):
+            byte = self.take(1)
+            if not byte:
+                if place:
+                    raise broken("it breaks off in the middle of a record")
+                return None
+            value |= (byte[0] & 0x7F) << 7 * place
+            if byte[0] < 0x80:
+                break
+        return value
+
+    def mark(self) -> None:
+        self._stream.mark()
+
+
 def records(stream: Stream) -> Iterator[tuple[int, bytes]]:
     """The records of a part.
 
     Raises:
         SourceError: It breaks off.
     """
-    buffer, at = b"", 0
-
-    def fill(size: int) -> bool:
-        nonlocal buffer, at
-        pieces = [buffer[at:]]
-        there = len(pieces[0])
-        while there < size:
-            block = stream.read(1 << 16)
-            if not block:
-                break
-            pieces.append(block)
-            there += len(block)
-        buffer, at = b"".join(pieces), 0
-        return there >= size
-
-    while True:
-        if len(buffer) - at < 6:
-            fill(6)
-            if at >= len(buffer):
-                return
-        kind = buffer[at]
-        at += 1
-        if kind & 0x80 and at < len(buffer):
-            kind = kind & 0x7F | (buffer[at] & 0x7F) << 7
-            at += 1
-        size = 0
-        for shift in (0, 7, 14, 21):
-            if at >= len(buffer):
-                raise broken("it breaks off in the middle of a record")
-            byte = buffer[at]
-            at += 1
-            size |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                break
-        if len(buffer) - at < size and not fill(size):
+    buffer = _Buffer(stream)
+    while (kind := buffer.number(2)) is not None:
+        size = buffer.number(4)
+        data = buffer.take(size or 0)
+        if size is None or len(data) < size:
             raise broken("it breaks off in the middle of a record")
-        stream.mark()
-        yield kind, buffer[at : at + size]
-        at += size
+        buffer.mark()
+        yield kind, data
 
 
 def wide_text(data: bytes, at: int) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from entrepot.formats.readers.workbook.book import ERRORS, MAX_MERGES, Cell, Notes, Rendering, Row
 from entrepot.formats.readers.workbook.records import BOFS, EOF, Records
@@ -44,6 +44,16 @@ class SheetCells:
         self._version = version
         self._codec = codec
         self._own: dict[int, str] = {}
+        self._readers: dict[int, Callable[[bytes, Records], Row]] = {
+            0x02: self._integer,
+            **dict.fromkeys((0x03, 0x203), self._numeric),
+            **dict.fromkeys((0x04, 0x204, 0xD6), self._label),
+            **dict.fromkeys((0x05, 0x205), self._truth),
+            **dict.fromkeys((0x06, 0x206, 0x406), self._formula),
+            0x27E: self._rk,
+            0xBD: self._many_rk,
+            0xFD: self._shared,
+        }
 
     def rows(self, records: Records, own: dict[int, str]) -> Iterator[Row]:
         """The rows in the order of the records.
@@ -79,10 +89,10 @@ class SheetCells:
         if kind == 0xE5:
             self._merges(data)
             return None
-        reader = _READERS.get(kind)
+        reader = self._readers.get(kind)
         if reader is None or len(data) < 6:
             return None
-        found = reader(self, data, records)
+        found = reader(data, records)
         kept = [(column, self._clean(text)) for column, text in found[1] if text]
         return (found[0], kept) if kept else None
 
@@ -161,7 +171,7 @@ class SheetCells:
         return row, [(column, self._rendering.text(text, style))]
 
     def _truth(self, data: bytes, _: Records) -> Row:
-        row, column, _, at = self._place(data)
+        row, column, _style, at = self._place(data)
         return row, [(column, self._truth_or_error(data[at], is_error=bool(data[at + 1])))]
 
     def _truth_or_error(self, value: int, *, is_error: bool) -> str:
@@ -192,22 +202,3 @@ class SheetCells:
                 break
         self._notes.uncached += 1
         return ""
-
-
-_READERS = {
-    0x02: SheetCells._integer,
-    0x03: SheetCells._numeric,
-    0x203: SheetCells._numeric,
-    0x04: SheetCells._label,
-    0x204: SheetCells._label,
-    0xD6: SheetCells._label,
-    0x05: SheetCells._truth,
-    0x205: SheetCells._truth,
-    0x06: SheetCells._formula,
-    0x206: SheetCells._formula,
-    0x406: SheetCells._formula,
-    0x27E: SheetCells._rk,
-    0xBD: SheetCells._many_rk,
-    0xFD: SheetCells._shared,
-}
-"""Kind of record → what reads it."""
