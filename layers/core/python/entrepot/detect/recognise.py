@@ -44,7 +44,7 @@ _TEXTS = {
 }
 _DELIMITED = Kind("csv", words="delimited text")
 
-_CARRIERS = frozenset({"csv", "json", "jsonl", "xml"})
+_CARRIERS = frozenset({"csv", "fixed", "log", "json", "jsonl", "xml"})
 """Formats that others are written in: a plug-in may know better what such a file is."""
 
 

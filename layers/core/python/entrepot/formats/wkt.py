@@ -74,8 +74,16 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
         return " ".join(_number(n) for n in places)
     if not places:
         return "EMPTY"
+    if depth == 1 and not points and all(map(_is_pair, places)):
+        sizes.add(2)
+        return f"({', '.join([f'{x} {y}' for x, y in places])})"
     inner = [_places(p, depth - 1, points, sizes) for p in places]
     return f"({', '.join(f'({text})' for text in inner)})" if points and depth == 1 else f"({', '.join(inner)})"
+
+
+def _is_pair(place: object) -> bool:
+    """Whether it is a position as nearly all are, whose numbers can be written as they stand."""
+    return type(place) is list and len(place) == 2 and type(place[0]) is Number and type(place[1]) is Number
 
 
 def _number(value: object) -> str:

@@ -15,6 +15,7 @@ from email.policy import compat32, default
 from typing import IO
 
 from entrepot.errors import SourceError
+from entrepot.formats.containers.budget import too_many
 
 _LINE = 64 << 10
 _BLOCK = 1 << 20
@@ -129,7 +130,7 @@ class _Reading:
             found = Part(kind, _file_name(message), _attached(message), _coding(message), self.lines.offset)
             self.parts.append(found)
             if len(self.parts) > self.most:
-                raise SourceError(f"The message has more than {self.most} parts.", reason="tables", limit=self.most)
+                raise too_many(self.most)
             return self._body(found, boundaries)
         own = _Boundary(b"--" + boundary, len(boundaries))
         inner = [*boundaries, own]
