@@ -9,6 +9,7 @@ bytes are characters, and how many of them are among the common ones, which thes
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -128,7 +129,7 @@ def _score(words: bytes, page: str) -> float | None:
     placed = Counter(m[0] for m in _PLACES.finditer(text) if not m[0].isascii())
     alone = sum(not m[0].isascii() for m in _SINGLE.finditer(text))
     high -= placed
-    near = ((a, b) for a, b in zip(text, text[1:], strict=False) if not (a + b).isascii())
+    near = ((a, b) for a, b in itertools.pairwise(text) if not (a + b).isascii())
     jumps = sum(a.islower() and b.isupper() for a, b in near)
     best = max(sum(n * _letter(language, c) for c, n in high.items()) for language in PAGES[page])
     if PAGES[page][0] in _OTHER:

@@ -133,7 +133,7 @@ def _legacy(sample: bytes) -> str:
     """A code page by the words that are not ASCII: all the ASCII around them misleads every detector."""
     words = list(dict.fromkeys(re.findall(rb"[A-Za-z]*[\x80-\xff][^\x00-\x40\x5b-\x60\x7b-\x7f]*", sample)))
     east = list(dict.fromkeys(re.findall(rb"[^\x00-\x3f]*[\x80-\xff][^,;\t|\r\n\"]*", sample)))
-    text = b" ".join(words[:2000])[: 64 << 10]
+    text = b" ".join(words[:1000])[: 12 << 10]
     if sum(byte > 0x7F for byte in text) < _LEAST:
         return DEFAULT_LEGACY
-    return best_page(text, b" ".join(east[:500])[: 16 << 10]) or DEFAULT_LEGACY
+    return best_page(text, b" ".join(east[:500])[: 12 << 10]) or DEFAULT_LEGACY

@@ -78,7 +78,8 @@ def _tables(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
     return Inspection(
         format=format_,
         encoding=encoding,
-        dialect=detection.dialect if format_ == "fixed" else None,
+        # Blanks part the columns, however many.
+        dialect=detection.dialect.model_copy(update={"delimiter": " "}) if format_ == "fixed" else None,
         table=infos[best].name,
         columns=infos[best].columns,
         rows=infos[best].rows,
