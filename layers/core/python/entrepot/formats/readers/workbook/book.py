@@ -132,6 +132,10 @@ class Rendering:
             return self.format(style).show_text(value)
         return value
 
+    def as_stored(self, style: int) -> bool:
+        """Whether a style gives short numbers as they are stored."""
+        return self.format(style).bare if self.exact else self.format(style).plain
+
     def restyles(self, style: int) -> bool:
         """Whether a style may show a text otherwise than it is."""
         return self.values == "shown" and self.format(style).restyles

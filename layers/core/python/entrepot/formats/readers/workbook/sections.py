@@ -46,6 +46,8 @@ class Section:
     has_time: bool = False
     elapsed: bool = False
     """Whether it shows a length of time."""
+    plan: tuple[object, ...] | None = None
+    """How its numbers are laid out; made when the first is shown."""
 
     def has(self, kind: int) -> bool:
         """Whether a token of that kind is in it."""
