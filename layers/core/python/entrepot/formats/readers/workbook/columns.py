@@ -130,13 +130,15 @@ class ColumnReader:
         groups = iter(zip(*rows, strict=True))
         numbers = [int(n) - 1 for n in next(groups)]
         values: dict[int, list[_Values]] = {}
-        there = 0
+        formulas = b"<f" in chunk
+        there = filled = 0
         for place, kind in self._layout.items():
             values[place] = [next(groups) for _ in range(3 if kind is None else 1)]
             # An empty value is not told from none in a known cell; that is made up for by learning anew.
             there += len(rows) - values[place][1 if kind is None else 0].count(b"")
+            filled += len(rows) - values[place][-1].count(b"") if formulas else 0
         stored = chunk.count(b"<v") + chunk.count(b"<is")
-        if there != stored or (b"<f" in chunk and chunk.count(b"<c") != stored):
+        if there != stored or (formulas and chunk.count(b"<c") != filled):
             return None  # a cell was passed over, or a formula may have no value
         if min(numbers) < 0 or max(numbers) >= MAX_ROWS:
             return None

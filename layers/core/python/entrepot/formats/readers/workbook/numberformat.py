@@ -91,7 +91,7 @@ class NumberFormat:
         epoch1904: Which system dates count in.
     """
 
-    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "bare", "code", "day", "plain", "restyles")
+    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "bare", "code", "day", "hides", "plain", "restyles")
 
     def __init__(self, code: str, *, epoch1904: bool = False) -> None:
         self.code = code
@@ -110,6 +110,8 @@ class NumberFormat:
         """Whether numbers are shown in the General format without anything around them."""
         self.bare = all(s.kind != "date" and not s.has(PERCENT) and not _padded(s) for s in self._numeric)
         """Whether exact numbers are their digits and nothing else."""
+        self.hides = any(not s.tokens for s in self._numeric)
+        """Whether some numbers are not shown at all."""
         first = self._numeric[0]
         lone = len(self._numeric) == 1 and first.condition is None and first.has_date and not first.elapsed
         self.day = first.has_time if lone else None
