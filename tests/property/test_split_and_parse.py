@@ -179,7 +179,9 @@ def expected_rows(data: bytes, dialect: Dialect, width: int, max_record: int = 1
             continue
         if kind in (BAD_QUOTE, UNCLOSED):
             bad[row] = "bad_quote" if kind == BAD_QUOTE else "unclosed_quote"
-        elif len(cells) == width or (len(cells) > width and not any(cells[width:])):
+        elif len(cells) == width or (
+            len(cells) > width and not any(cells[width:]) and (all(cells[:width]) or not any(cells))
+        ):
             good[row] = [c.decode() or None for c in cells[:width]]
         elif not (len(cells) == 1 and not cells[0].strip()):
             bad[row] = "ragged"

@@ -113,7 +113,7 @@ def test_dialects_are_found(delimiter: str, quote: str) -> None:
 @pytest.mark.parametrize(
     ("text", "delimiter", "quote", "escape"),
     [
-        ("time\n10:20:30\n11:21:31\n", None, '"', '"'),
+        ("time\n10:20:30\n11:21:31\n", ",", '"', '"'),
         ("comment\nhello, world\nwhat a day\nyes\n", None, '"', '"'),
         ('a,b\n"x \\"y\\" z",1\n"q \\"r\\"",2\n', ",", '"', "\\"),
         ("a;b\n1,5;2,5\n3,5;4,5\n", ";", '"', '"'),

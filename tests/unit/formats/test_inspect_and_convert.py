@@ -67,11 +67,27 @@ def test_a_header_is_kept_as_it_is_and_none_is_invented(tmp_path: Path) -> None:
 
 
 def test_a_row_that_cannot_be_read_leaves_no_file_behind(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n3\n")
-    with pytest.raises(SourceError, match="Row 3"):
+    (tmp_path / "a.csv").write_bytes("a,b\né,2\n".encode() * 9 + b"\xff,3\n")
+    with pytest.raises(SourceError, match="Row 19"):
         entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv"]
-    assert "1 rows cannot be read" in entrepot.inspect(tmp_path / "a.csv").doubts[-1]
+
+
+def test_a_ragged_row_is_kept_and_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n3\n4,5,x\n")
+    done = entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_bytes() == b"a,b\n1,2\n3,\n4,5,x\n"
+    assert (done.rows, [d[:6] for d in done.doubts[-2:]]) == (3, ["1 rows", "1 rows"])
+    assert "2 rows cannot be read" in entrepot.inspect(tmp_path / "a.csv").doubts[-1]
+
+
+def test_an_empty_file_converts_to_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+    done = entrepot.convert(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert ((tmp_path / "b.csv").read_bytes(), done.rows) == (b"", 0)
+    assert "empty" in done.doubts[0]
+    with pytest.raises(SourceError, match="empty"):
+        entrepot.inspect(tmp_path / "a.csv")
 
 
 def test_what_cannot_be_done_is_said(file: Path, tmp_path: Path) -> None:

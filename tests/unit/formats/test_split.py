@@ -85,9 +85,10 @@ def test_an_unknown_encoding_is_refused() -> None:
         needs_pieces(any_detection(encoding="utf-99"))
 
 
-def test_a_delimiter_of_two_characters_is_refused() -> None:
-    with pytest.raises(SourceError, match="one ASCII character"):
-        Splitter(any_detection(dialect=Dialect(delimiter="||")), 10)
+@pytest.mark.parametrize("delimiter", ["\n", "a\rb", "123456789", "\0"])
+def test_what_cannot_part_cells_is_refused(delimiter: str) -> None:
+    with pytest.raises(SourceError, match="cannot part cells"):
+        Splitter(any_detection(dialect=Dialect(delimiter=delimiter)), 10)
 
 
 def test_a_finished_splitter_takes_nothing_more() -> None:

@@ -32,9 +32,9 @@ def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     return out.getvalue()
 
 
-def tarred(files: Files, format: int = tarfile.PAX_FORMAT) -> bytes:
+def tarred(files: Files, dialect: int = tarfile.PAX_FORMAT) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=format) as archive:
+    with tarfile.open(fileobj=out, mode="w", format=dialect) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -73,7 +73,23 @@ def raw_zip(
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 33, *sums, len(name), 0)
     body = local + name + packed
     central = struct.pack(
-        "<4s2B5H3L5H2L", b"PK\1\2", 20, system, 20, flags, method, 0, 33, *sums, len(name), len(extra), 0, 0, 0, mode << 16, 0
+        "<4s2B5H3L5H2L",
+        b"PK\1\2",
+        20,
+        system,
+        20,
+        flags,
+        method,
+        0,
+        33,
+        *sums,
+        len(name),
+        len(extra),
+        0,
+        0,
+        0,
+        mode << 16,
+        0,
     )
     directory = central + name + extra
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), len(body), 0)

@@ -57,7 +57,7 @@ def test_a_name_in_parts_and_in_another_alphabet() -> None:
 
 def _part(headers: str, body: bytes) -> bytes:
     return (
-        b"From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"b\"\n\n"
+        b'From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n'
         b"preamble\n--b\n" + headers.encode() + b"\n\n" + body + b"\n--b--\nepilogue\n"
     )
 
@@ -73,7 +73,9 @@ def _part(headers: str, body: bytes) -> bytes:
     ],
 )
 def test_names_as_programs_write_them(disposition: str, name: str) -> None:
-    assert read(_part(f"Content-Type: text/csv\nContent-Disposition: {disposition}", OTHER.rstrip())) == {name: OTHER.rstrip()}
+    assert read(_part(f"Content-Type: text/csv\nContent-Disposition: {disposition}", OTHER.rstrip())) == {
+        name: OTHER.rstrip()
+    }
 
 
 @pytest.mark.parametrize("coding", ["7bit", "8bit", "binary", "base64", "quoted-printable"])
@@ -92,12 +94,11 @@ def test_an_unknown_transfer_encoding_is_refused() -> None:
 
 @pytest.mark.parametrize("body", [b"YSxiCjE!!sMgo=", b"YSxiCjEsMgo=\nfooter of a list", b"YSx"])
 def test_damaged_base64_is_refused_or_whole(body: bytes) -> None:
-    try:
-        found = read(_part("Content-Type: text/csv; name=x.csv\nContent-Transfer-Encoding: base64", body))
-    except SourceError as error:
-        assert error.facts["reason"] == "broken"
+    data = _part("Content-Type: text/csv; name=x.csv\nContent-Transfer-Encoding: base64", body)
+    if body == b"YSx":  # without its padding, as some programs write it
+        assert read(data) == {"x.csv": b"a,"}
     else:
-        assert found == {"x.csv": b"a,"}
+        assert reason(data) == "broken"
 
 
 def test_what_outlook_packs_is_refused_by_name() -> None:
@@ -144,7 +145,7 @@ def test_cut_off_anywhere_attachments_are_whole_or_refused() -> None:
         except SourceError:
             continue
         for name, content in found.items():
-            assert content in {files.get(name), "truncated"} or name == "m.eml" or name == "m"
+            assert content in {files.get(name), "truncated"} or name in {"m.eml", "m"}
 
 
 def test_headers_without_end_are_refused() -> None:
@@ -166,9 +167,9 @@ def test_hostile_headers_do_no_harm() -> None:
     for header in (
         "Content-Disposition: attachment; filename*0*=utf-8''%ff; filename*9999999999=x",
         "Content-Disposition: attachment; filename*=unknown-code''%ff%fe",
-        "Content-Type: text/csv; name=\"\\\"\\\\\\\"",
+        'Content-Type: text/csv; name="\\"\\\\\\"',
         "Content-Type: ;;;;\nContent-Disposition: attachment; filename=x.csv",
-        "Content-Disposition: attachment; filename=\"=?utf-16?Q?=FF?= =?bad?X?z?=.csv\"",
+        'Content-Disposition: attachment; filename="=?utf-16?Q?=FF?= =?bad?X?z?=.csv"',
         "Content-Disposition: attachment; filename=a.csv;" + " x=(" * 500,
         "Content-Type: text/csv; " + "name*0=" * 800,
     ):

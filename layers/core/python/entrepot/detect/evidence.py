@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from entrepot.detect.hypotheses import holding
-from entrepot.detect.model import EXAMPLES, MAX_SMALL, SHOWN_LENGTH, ColumnProfile, NumberShape
-from entrepot.detect.sketch import hash_texts, smallest
-from entrepot.validate.casts.base import holds, text_of
+from entrepot.detect.figures import figures
+from entrepot.detect.model import EXAMPLES, MAX_KINDS, MAX_SMALL, SHOWN_LENGTH, ColumnProfile, NumberShape, Seen
+from entrepot.detect.moments import moments
+from entrepot.detect.plain import plain_numbers
+from entrepot.detect.shapes import LONGEST, Ints, Texts, shapes, with_words
+from entrepot.detect.sketch import hash_bytes, smallest
+from entrepot.validate.casts import words
+from entrepot.validate.casts.base import Caster, RefusedValueError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SAMPLE = 4096
-_BLANKS = tuple(bytes([b]) for b in b" \t\n\v\f\r")
+_PROBES = 24
+_TINY = 1 << 16
+"""Texts of at most two bytes are smaller numbers."""
+_WORD = re.compile(r"[^\W\d_]{16}")
+_MARKS = re.compile(r"\s*#{2,}\s*")
 
 
 def column_profile(texts: pa.Array) -> ColumnProfile:
@@ -31,101 +41,171 @@ def column_profile(texts: pa.Array) -> ColumnProfile:
     profile = ColumnProfile(cells=len(filled), empty=texts.null_count)
     if not len(filled):
         return profile
-    values, counts = _frequent(filled)
-    seen = values if values is not None else filled
-    profile.fits = holding(seen)
-    profile.max_length = int(pc.max(pc.utf8_length(seen) if holds_high(seen) else pc.binary_length(seen)).as_py())
-    if "integer" in profile.fits or "float" in profile.fits:
-        profile.number = _number_shape(seen)
-    hashes = hash_texts(seen)
+    cells = Texts.of(filled)
+    values, counts = _frequent(filled, cells)
+    seen = filled
+    if values is not None and counts is not None:
+        seen, cells = values, Texts.of(values, counts)
+    high = cells.high
+    profile.max_length = int(pc.max(pc.utf8_length(seen)).as_py()) if high else int(cells.lengths.max())
+    _look(profile, seen, cells, high=high)
+    hashes = hash_bytes(cells.data, cells.starts, cells.lengths)
     profile.sketch = smallest(hashes)
-    profile.repeated = len(seen) < len(filled) if values is not None else _repeats(hashes, profile)
-    few = _least(hashes)
-    profile.examples = {str(int(hashes[i])): seen[int(i)].as_py()[:SHOWN_LENGTH] for i in few}
-    if len(seen) <= MAX_SMALL:
-        profile.small = _small(counts if counts is not None else filled.value_counts())
-    else:
-        profile.small = None
+    profile.repeated = len(seen) < len(filled) if counts is not None else _repeats(hashes)
+    places = _places(hashes, profile.sketch)
+    profile.examples = {str(int(hashes[i])): seen[i].as_py()[:SHOWN_LENGTH] for i in places}
+    profile.small = _small(seen, cells) if len(seen) <= MAX_SMALL or len(profile.sketch) <= MAX_SMALL else None
     return profile
 
 
-def _frequent(filled: pa.Array) -> tuple[pa.Array | None, pa.StructArray | None]:
-    """The distinct values, when looking at them alone pays; and their counts, when they are few."""
-    head = filled.slice(0, _SAMPLE)
-    seen = len(head.unique())
-    if seen > len(head) // 2:
-        return None, None
-    if seen <= MAX_SMALL:
+def _frequent(filled: pa.Array, cells: Texts) -> tuple[pa.Array | None, Ints | None]:
+    """The distinct values with their counts, when looking at them alone pays."""
+    import pyarrow as pa
+
+    packed = cells.packed()
+    step = max(1, len(filled) // _SAMPLE)
+    if packed is None:
+        some = filled.take(pa.Array.from_buffers(pa.int64(), *_every(len(filled), step)))
+        if len(some.unique()) > len(some) // 2:
+            return None, None
         counts = filled.value_counts()
-        return counts.field("values"), counts
-    values = filled.unique()
-    return (values if len(values) <= len(filled) // 2 else None), None
+        return (counts.field("values"), _numbers(counts)) if len(counts) <= len(filled) // 2 else (None, None)
+    some_words = np.sort(packed[::step])
+    if int((some_words[1:] != some_words[:-1]).sum()) >= len(some_words) // 2:
+        return None, None
+    # Short texts are counted as numbers, which is quicker.
+    if int(packed.max()) < _TINY:
+        often = np.bincount(packed.astype(np.intp))
+        different = np.flatnonzero(often).astype("<u8")
+        numbers: Ints = often[different]
+    else:
+        counts = pa.Array.from_buffers(pa.uint64(), len(packed), [None, pa.py_buffer(packed)]).value_counts()
+        different, numbers = counts.field("values").to_numpy(), _numbers(counts)
+    if len(numbers) > len(filled) // 2:
+        return None, None
+    words = np.ascontiguousarray(different, dtype="<u8").view("S8")
+    return pa.array(words.tolist(), pa.binary()).cast(pa.string()), numbers
 
 
-def _repeats(hashes: npt.NDArray[np.uint64], profile: ColumnProfile) -> bool:
-    head = hashes[:_SAMPLE]
-    if len(np.unique(head)) < len(head):
+def _every(length: int, step: int) -> tuple[int, list[pa.Buffer | None]]:
+    """Each step-th place, as the buffers of an array."""
+    import pyarrow as pa
+
+    places = np.arange(0, length, step, dtype=np.int64)
+    return len(places), [None, pa.py_buffer(places)]
+
+
+def _numbers(counts: pa.StructArray) -> Ints:
+    found: Ints = counts.field("counts").to_numpy()
+    return found
+
+
+def _look(profile: ColumnProfile, seen: pa.Array, texts: Texts, *, high: bool) -> None:
+    """Finds numbers, moments, UUIDs and JSON."""
+    import pyarrow.compute as pc
+
+    probes = _probes(seen)
+    profile.fits = [name for name, caster in _casters().items() if _holds(name, caster, probes, seen)]
+    if not any(_worth_a_look(p) for p in probes):
+        profile.numbers = profile.moments = None
+        return
+    if high:
+        seen = pc.utf8_trim_whitespace(seen)
+        texts = Texts.of(seen, texts.weights)
+    if plain_numbers(profile, texts, seen):
+        return
+    _by_shape(profile, texts)
+
+
+def _by_shape(profile: ColumnProfile, texts: Texts) -> None:
+    found = shapes(texts)
+    if found is None:
+        profile.numbers = profile.moments = None
+        return
+    numbers: dict[str, NumberShape] = {}
+    seen: dict[str, Seen] = {}
+    for shape in found:
+        if not shape.tokens:
+            profile.blank += texts.cells(shape.places)
+        elif len(shape.tokens) == 1 and set(shape.tokens[0].text) == {"#"} and len(shape.tokens[0].text) > 1:
+            profile.marks += texts.cells(shape.places)
+        elif with_words(shape):
+            for way, measures, signs in figures(shape):
+                numbers[way] = numbers[way].merge(measures) if way in numbers else measures
+                for sign, cells in signs.items():
+                    profile.signs[sign] = profile.signs.get(sign, 0) + cells
+            for name, one in moments(shape).items():
+                seen[name] = seen[name].merge(one) if name in seen else one
+    profile.numbers = dict(sorted(numbers.items()))
+    if len(numbers) > MAX_KINDS or len(profile.signs) > MAX_KINDS:
+        profile.numbers, profile.signs = None, {}
+    profile.signs = dict(sorted(profile.signs.items()))
+    profile.moments = dict(sorted(seen.items())) if len(seen) <= MAX_KINDS else None
+
+
+def _worth_a_look(text: str) -> bool:
+    """Whether a cell may be a number or a moment, or says nothing against it."""
+    if not text.strip():
         return True
-    ordered = np.sort(hashes)
-    return bool(np.any(ordered[1:] == ordered[:-1])) and profile.cells > 1
+    if _MARKS.fullmatch(text):
+        return True
+    return len(text.encode()) <= LONGEST and any(map(str.isdigit, text)) and _WORD.search(text) is None
 
 
-def holds_high(texts: pa.Array) -> bool:
-    """Whether some text is not ASCII."""
-    return not text_of(texts).isascii()
+@lru_cache(maxsize=1)
+def _casters() -> dict[str, Caster]:
+    return {"uuid": words.uuid(), "json": words.json_text()}
 
 
-def _small(counts: pa.StructArray) -> dict[str, int]:
-    """All values with their counts."""
+def _holds(name: str, caster: Caster, probes: list[str], texts: pa.Array) -> bool:
+    for probe in probes:
+        text = probe.strip()
+        if not text:
+            continue
+        if name == "json" and text[:1] not in "[{":
+            return False  # any number or quoted word is JSON too
+        try:
+            caster.one(probe)
+        except RefusedValueError:
+            return False
+    if name == "json" and not _is_nested(texts):
+        return False
+    return not caster.cast(texts).refused
+
+
+def _is_nested(texts: pa.Array) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(texts, r"^\s*([\[{]|$)")).as_py())
+
+
+def _probes(texts: pa.Array) -> list[str]:
+    """A few cells from all over the column."""
+    step = max(1, len(texts) // _PROBES)
+    return list(dict.fromkeys(texts[i].as_py() for i in range(0, len(texts), step)))
+
+
+def _repeats(hashes: npt.NDArray[np.uint64]) -> bool:
+    """Whether a value comes twice; most that repeat show it among the first."""
+    for part in (hashes[:_SAMPLE], hashes):
+        ordered = np.sort(part)
+        if (ordered[1:] == ordered[:-1]).any():
+            return True
+    return False
+
+
+def _small(seen: pa.Array, cells: Texts) -> dict[str, int] | None:
+    """All values with their counts; None when they are many."""
+    weights = np.ones(len(seen), dtype=np.int64) if cells.weights is None else cells.weights
     small: dict[str, int] = {}
-    for item in counts.to_pylist():
-        shown = item["values"][:SHOWN_LENGTH]
-        small[shown] = small.get(shown, 0) + item["counts"]
+    for text, count in zip(seen.to_pylist(), weights.tolist(), strict=True):
+        shown = text[:SHOWN_LENGTH]
+        small[shown] = small.get(shown, 0) + count
+        if len(small) > MAX_SMALL:
+            return None
     return dict(sorted(small.items()))
 
 
-def _least(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-    near = np.arange(len(hashes))
-    if len(hashes) > _SAMPLE:
-        near = np.flatnonzero(hashes <= np.partition(hashes, _SAMPLE)[_SAMPLE])
-    _, first = np.unique(hashes[near], return_index=True)
-    return near[first][:EXAMPLES]
-
-
-def _number_shape(texts: pa.Array) -> NumberShape:
-    """Digits before and after the point, and what speaks against a number."""
-    import pyarrow.compute as pc
-
-    if holds_high(texts) or holds(texts, *_BLANKS):
-        trimmed = pc.utf8_trim_whitespace(texts)
-        texts = trimmed.filter(pc.not_equal(trimmed, ""))
-        if not len(texts):
-            return NumberShape()
-    data, starts, lengths = _bytes(texts)
-    first = data[starts]
-    plus, minus = first == ord("+"), first == ord("-")
-    digits = starts + (plus | minus)
-    after = data[np.minimum(digits + 1, len(data) - 1)]
-    has_more = lengths - (plus | minus) > 1
-    leading = (data[digits] == ord("0")) & (after >= ord("0")) & (after <= ord("9")) & has_more
-    point = (
-        pc.find_substring(texts, ".").to_numpy(zero_copy_only=False) if holds(texts, b".") else np.full(len(texts), -1)
-    )
-    whole = np.where(point >= 0, point, lengths) - (plus | minus)
-    scale = np.where(point >= 0, lengths - point - 1, 0)
-    return NumberShape(
-        whole=int(whole.max()),
-        scale=int(scale.max()),
-        digits=int((whole + scale).max()),
-        leading_zeros=bool(leading.any()),
-        plus=bool(plus.any()),
-        exponent=holds(texts, b"e", b"E"),
-    )
-
-
-def _bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    _, offset_buffer, text_buffer = texts.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(
-        np.int64
-    )
-    return np.frombuffer(text_buffer, dtype=np.uint8), offsets[:-1], np.diff(offsets)
+def _places(hashes: npt.NDArray[np.uint64], sketch: list[int]) -> list[int]:
+    """Where the values of the smallest hashes stand."""
+    return [int(np.argmax(hashes == np.uint64(one))) for one in sketch[:EXAMPLES]]

@@ -44,7 +44,7 @@ _TEXTS = {
 }
 _DELIMITED = Kind("csv", words="delimited text")
 
-_CARRIERS = frozenset({"csv", "json", "jsonl", "xml"})
+_CARRIERS = frozenset({"csv", "fixed", "log", "json", "jsonl", "xml"})
 """Formats that others are written in: a plug-in may know better what such a file is."""
 
 
@@ -89,8 +89,21 @@ def _text(head: bytes, name: str) -> Kind:
         words = looks_like(head)
         if words:
             return Kind(None, words=words)
-    word = text_kind(text, whole=len(head) < HEAD_BYTES, name=name)
-    return _TEXTS[word] if word else _DELIMITED
+    whole = len(head) < HEAD_BYTES
+    word = text_kind(text, whole=whole, name=name)
+    return _TEXTS[word] if word else _lines(text, name, whole=whole)
+
+
+def _lines(text: str, name: str, *, whole: bool) -> Kind:
+    """Delimited text, unless every line is of a log, or every column has its place."""
+    if name.lower().endswith((".tsv", ".tab")):
+        return _DELIMITED
+    from entrepot.detect.fixed import looks_fixed
+    from entrepot.detect.logs import looks_log
+
+    if looks_log(text, whole=whole):
+        return Kind("log", words="a log")
+    return Kind("fixed", words="text of fixed width") if looks_fixed(text, whole=whole) else _DELIMITED
 
 
 def _claimed(head: bytes, name: str) -> Kind | None:

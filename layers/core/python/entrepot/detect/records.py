@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 
 from entrepot.detect.dialect import sample_rows
-from entrepot.detect.tables import Finder, Layout, Part, blank, footnotes_from, thin
+from entrepot.detect.footnotes import Below, is_thin
+from entrepot.detect.tables import Finder, Layout, Part
+from entrepot.detect.view import is_blank
 from entrepot.formats.cells import without_line_end
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import ColumnKinds
@@ -63,7 +65,8 @@ class SampleRecords:
 
     def layout(self) -> Layout:
         """The tables among the records."""
-        return Finder(self.kinds, self.rows, self._mend, whole=self._whole).layout()
+        loose = self.dialect.delimiter == " "
+        return Finder(self.kinds, self.rows, self._mend, whole=self._whole, loose=loose).layout()
 
     def _mend(self, i: int, cells: list[str], width: int, kinds: ColumnKinds | None) -> Mended:
         self._mended += 1
@@ -99,6 +102,12 @@ class SampleRecords:
         pattern = re.compile(re.escape(mark) + r"+\s*[^\W\d_]")
         return mark in {"#", "//"} or (len(odd) > 1 and all(pattern.match(self.record(i)) for i in odd))
 
+    def trailing(self, part: Part) -> bool:
+        """Whether most rows of a table have one cell more than it has columns, an empty one."""
+        rows = [r for r in self.rows[part.first : min(part.end, part.first + _LEARNED)] if r]
+        surplus = sum(len(r) > part.width and not any(r[part.width :]) for r in rows)
+        return 2 * surplus > len(rows)
+
     def footnotes(self, tail: bytes, part: Part) -> tuple[int, int]:
         """Where the rows of a table end in the source's last bytes, and how many records follow them.
 
@@ -111,14 +120,11 @@ class SampleRecords:
         good = [r for r in self.rows[part.first : part.first + _LEARNED] if len(r) == part.width]
         kinds = ColumnKinds.of(good, part.width)
 
-        def is_blank(i: int) -> bool:
-            return blank(found[i][1], rows[i])
-
+        blanks = [is_blank(kind, row) for (_, kind, _), row in zip(found, rows, strict=True)]
         broken = bool(found) and found[-1][1] not in {GOOD, BLANK}
-        end = footnotes_from(
-            0, len(rows), rows, is_blank, lambda i: thin(rows[i]), part.width, kinds, broken=broken
-        )
-        left = sum(not is_blank(i) for i in range(end, len(rows)))
+        below = Below(rows, blanks, lambda i: is_thin(rows[i]), part.width, kinds)
+        end = below.end(0, len(rows), broken=broken)
+        left = len(blanks[end:]) - sum(blanks[end:])
         return (found[end - 1][0] if end else 0), left
 
 

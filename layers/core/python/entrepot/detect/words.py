@@ -200,7 +200,7 @@ _STATEMENT = re.compile(
       |SET\s+(?:ANSI_\w+|QUOTED_IDENTIFIER|NOCOUNT|IDENTITY_INSERT)\s
       |SET\s+NAMES\s
       |SELECT\s+(?:pg_catalog\.)?(?:set_config|setval)\s*\(
-      |(?:BEGIN|START|COMMIT)\b(?:\s+TRANSACTION|\s+WORK)?\s*;
+      |(?:BEGIN|START|COMMIT)\b(?:\s+TRANSACTION|\s+WORK)?\s*;[ \t]*(?:\r?\n|$|--|/\*|(?=CREATE|INSERT|SET))
       |PRAGMA\s+\w+\s*[=;(]
       |USE\s+[\[`"\w]+\]?\s*(?:;|\n|$)
       |LOCK\s+TABLES\s

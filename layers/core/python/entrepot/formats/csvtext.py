@@ -5,8 +5,8 @@ their counts disagree the chunk is read by `entrepot.formats.cells`, slowly and 
 Records that the grammar refuses never reach pyarrow.
 
 A row with more cells than the header is accepted when the surplus cells are all empty and it has no
-other empty cell that could be the one too many, or when most rows are so (a trailing delimiter loses
-nothing); a row with fewer is refused, since it may have been cut short.
+other empty cell that could be the one too many, or when most rows of the file end so (a trailing
+delimiter loses nothing); a row with fewer is refused, since it may have been cut short.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
 
     names = [f"c{i}" for i in range(width)]
     types = {name: pa.string() for name in names}
-    if not grammar.plain or data.startswith(codecs.BOM_UTF8):
+    if not grammar.quick(data, 0, len(data)) or data.startswith(codecs.BOM_UTF8):
         return None, []  # pyarrow knows no such dialect, and would drop a mark that is text here
     if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
@@ -186,7 +186,17 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
         )
     except pa.ArrowInvalid:
         return None, []
-    return table, ragged
+    return (table if grammar.plain else _without_blanks(table)), ragged
+
+
+def _without_blanks(table: pa.Table) -> pa.Table:
+    """Cells without the blanks that belong to the delimiter before them."""
+    import pyarrow.compute as pc
+
+    for i, name in enumerate(table.column_names[1:], 1):
+        cells = pc.utf8_ltrim(table.column(i), " \t")
+        table = table.set_column(i, name, pc.if_else(pc.equal(cells, ""), None, cells))
+    return table
 
 
 def _absent(data: bytes) -> bytes:
@@ -216,7 +226,6 @@ def _cells(source: RecordBytes, index: int, grammar: Grammar) -> list[str]:
 
 def _judge_ragged(source: RecordBytes, grammar: Grammar, width: int, indices: Ints) -> _Fate:
     fate = _Fate([], {})
-    usual = 2 * len(indices) > len(source.records.ends)
     for index in indices:
         row = source.chunk.first_row + int(index)
         try:
@@ -224,13 +233,18 @@ def _judge_ragged(source: RecordBytes, grammar: Grammar, width: int, indices: In
         except UnicodeDecodeError:
             fate.refused.append(source.quarantine(row, [kind_finding(BAD_ENCODING, source.encoding)]))
             continue
-        if len(found) > width and not any(found[width:]) and (usual or all(found[:width])):
+        if len(found) > width and not any(found[width:]) and _only_behind(source, found, width):
             fate.kept[row] = [c or None for c in found[:width]]
         elif len(found) == 1 and not found[0].strip():
             fate.blank += 1
         else:
             fate.refused.append(source.quarantine(row, [structural("ragged", expected=width, actual=len(found))]))
     return fate
+
+
+def _only_behind(source: RecordBytes, found: list[str], width: int) -> bool:
+    """Whether the surplus empty cells of a row can only be those behind the others."""
+    return source.trailing or all(found[:width]) or not any(found)
 
 
 def _with_kept(table: pa.Table, rows: Ints, fate: _Fate) -> tuple[pa.Table, Ints]:

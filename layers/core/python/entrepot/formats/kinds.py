@@ -22,7 +22,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("address", re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+", re.IGNORECASE)),
     ("mail", re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")),
     ("code", re.compile(r"(?=\S*[0-9])[\w./#:-]+")),
-    ("word", re.compile(r"[\w'’-]+")),
+    ("word", re.compile(r"[\w'\u2019-]+")),
 )
 TYPED = frozenset({"integer", "number", "money", "percent", "time", "date", "moment", "address", "mail"})
 """Kinds that no name of a column has, but for years."""
@@ -36,8 +36,8 @@ _MOST_VALUES = 60
 
 
 def kind_of(cell: str) -> str:
-    """The kind of a cell's text: empty, one of the named kinds, or text."""
-    text = cell.strip()
+    """The kind of a cell's text: empty, one of the named kinds, or text. A stray quote at its edge is not looked at."""
+    text = cell.strip(" \t\"'")
     if text.lower() in MISSING:
         return ""
     if len(text) <= _LONGEST:

@@ -8,31 +8,20 @@ columns and by what the cells of each column usually look like; without a clear 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from entrepot.formats.kinds import ColumnKinds
+from entrepot.formats.quoting import Reading, Token, readings
 from entrepot.model.source import Dialect
 
-_LONGEST = 64 << 10
-"""Characters of a record that are weighed; a longer one is read as it stands."""
-_MOST_STEPS = 40_000
 _OTHERS = (",", ";", "\t", "|", " ", ":")
 _MARGIN = 0.7
 _MERGE_COST = 2.5
 
 AS_IT_STANDS, QUOTES, DELIMITER, MOVED, SHORT, LONG = "", "quotes", "delimiter", "moved", "short", "long"
 """What was done to a record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One cell, and whether it was quoted."""
-
-    text: str
-    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +43,6 @@ class _Tokens:
         return len(self.cells)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A way to read a record from some place on."""
-
-    cost: float
-    token: Token
-    rest: _Reading | None
-
-    def tokens(self) -> list[Token]:
-        found, here = [], self
-        while here is not None:
-            found.append(here.token)
-            here = here.rest  # type: ignore[assignment]
-        return found
-
-
 class Mender:
     """Reads the odd records of one table.
 
@@ -89,9 +62,13 @@ class Mender:
         found = self._readings(text, self._dialect.delimiter)
         best = found[0]
         if len(best) == self._width:
-            return self._doubtful(text, found) or Mended(
+            return self._doubtful(found) or Mended(
                 [t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS
             )
+        if self._dialect.delimiter == " " and len(best) > self._width and self._kinds is not None:
+            joined = _joined(best.cells, " ", self._kinds, self._width)
+            if joined is not None and self._kinds.accepts(joined):
+                return Mended(joined, MOVED)
         return (
             self._aligned(best.cells, sure=True)
             or self._other_delimiter(text, best.cells)
@@ -99,7 +76,7 @@ class Mender:
             or self._as_it_stands(best.cells)
         )
 
-    def _doubtful(self, text: str, found: list[_Tokens]) -> Mended | None:
+    def _doubtful(self, found: list[_Tokens]) -> Mended | None:
         """Another reading of a record whose cells would not be what its columns have."""
         best = found[0]
         if not best.forced or self._kinds is None or self._kinds.accepts([t.text for t in best.cells]):
@@ -129,7 +106,7 @@ class Mender:
             ranked.sort(key=lambda f: f[0] != self._width)
         return [_Tokens(self._fitting(ways), ways[0].cost > 0) for _, ways in ranked]
 
-    def _fitting(self, ways: list[_Reading]) -> list[Token]:
+    def _fitting(self, ways: list[Reading]) -> list[Token]:
         """The cells of the least forced of some readings of one width; of several, those that fit their columns."""
         least = [w for w in ways if w.cost <= ways[0].cost + 0.05]
         if self._kinds is None or len(least) == 1 or len(ways[0].tokens()) != self._width:
@@ -172,7 +149,7 @@ class Mender:
         if self._kinds is None:
             filled = [t.text for t in tokens if t.text.strip()]
             return Mended(filled, MOVED) if surplus > 0 and len(filled) == self._width else None
-        if self._kinds.rows and 0 < abs(surplus) <= 2 and 1 < len(tokens) and self._width <= 200:
+        if self._kinds.rows and 0 < abs(surplus) <= 2 and len(tokens) > 1 and self._width <= 200:
             found = self._wider(tokens, -surplus) if surplus < 0 else self._narrower(tokens, surplus)
             if found is not None and (not sure or self._kinds.accepts(found, blanks=surplus < 0)):
                 return Mended(found, MOVED)
@@ -257,137 +234,3 @@ def _joined(tokens: list[Token], mark: str, kinds: ColumnKinds, width: int) -> l
         best = after
     last = best[len(tokens)]
     return last[1] if last is not None else None
-
-
-def readings(text: str, dialect: Dialect, delimiter: str | None, width: int) -> dict[int, list[_Reading]]:
-    """Ways to read a record by how many cells they give, each list with the least forced first.
-
-    A quote at the beginning of a cell may open a quoted cell that ends at any quote before a delimiter or the end, or
-    be text. What is not as the dialect has it makes a reading more forced.
-
-    Args:
-        text: The record.
-        dialect: Quote and escape.
-        delimiter: What parts its cells.
-        width: Much longer rows than this are not followed up.
-    """
-    if len(text) > _LONGEST:
-        return {}
-    quote = dialect.quote
-    if not quote or quote not in text:
-        cells = _split(text, delimiter, blanks=dialect.skip_blanks)
-        way: _Reading | None = None
-        for cell in reversed(cells):
-            way = _Reading(0.0, Token(cell), way)
-        return {len(cells): [way]} if way else {}
-    return _ways(text, dialect, delimiter, quote, max(width + 4, width * 2))
-
-
-def _split(text: str, delimiter: str | None, *, blanks: bool) -> list[str]:
-    if not delimiter:
-        return [text]
-    cells = text.split(delimiter)
-    return [cells[0], *(c.lstrip(" \t") for c in cells[1:])] if blanks else cells
-
-
-def _ways(text: str, dialect: Dialect, delimiter: str | None, quote: str, most: int) -> dict[int, list[_Reading]]:
-    part = re.compile(re.escape(delimiter) + ("[ \t]*" if dialect.skip_blanks else "")) if delimiter else None
-    parts = [(m.start(), m.end()) for m in part.finditer(text)] if part else []
-    stops = {start: end for start, end in parts}
-    closings = _closings(text, quote, delimiter, stops)
-    starts = [0, *(end for _, end in parts)]
-    if len(starts) * (len(closings) + 1) > _MOST_STEPS:
-        return {}
-    ends = [*(start for start, _ in parts), len(text)]
-    at: dict[int, dict[int, list[_Reading]]] = {}
-    for i in range(len(starts) - 1, -1, -1):
-        pos, ways = starts[i], {}
-        for cost, token, stop in _options(text, pos, ends[i], ends, closings, dialect, quote):
-            rest = at.get(stops[stop], {}) if stop in stops else None
-            for count, tails in rest.items() if rest is not None else [(0, [None])]:
-                if count < most:
-                    ways.setdefault(count + 1, []).extend(
-                        _Reading(cost + (t.cost if t else 0.0), token, t) for t in tails
-                    )
-        at[pos] = {count: sorted(found, key=lambda r: r.cost)[:4] for count, found in ways.items()}
-    return at[0]
-
-
-def _closings(text: str, quote: str, delimiter: str | None, stops: dict[int, int]) -> list[tuple[int, int]]:
-    """Quotes that may end a cell: where each stands, and where the cell then stops."""
-    found = []
-    for match in re.finditer(re.escape(quote) + r"(?=([ \t]*))", text):
-        after = match.end()
-        for stop in {after, match.end(1)}:
-            if stop == len(text) or stop in stops:
-                found.append((match.start(), stop))
-                break
-    return found
-
-
-def _options(
-    text: str, pos: int, end: int, ends: list[int], closings: list[tuple[int, int]], dialect: Dialect, quote: str
-) -> Iterator[tuple[float, Token, int]]:
-    """Cost, cell and end of each way to read the cell that begins at ``pos``."""
-    if not text.startswith(quote, pos):
-        cell = text[pos:end]
-        doubled = dialect.escape is None or dialect.escape == quote
-        yield (0.2 if cell.endswith(quote) else 0.0), Token(cell if doubled else _unescaped(cell, dialect, quote)), end
-        opening = cell.find(quote)
-        if opening > 0:  # a delimiter is missing before a quoted cell
-            yield from _together(text, pos, pos + opening, closings, dialect, quote)
-        return
-    yield 1.0, Token(text[pos:end]), end
-    for at, stop in closings:
-        if at > pos:
-            body = text[pos + 1 : at]
-            yield _forced(body, dialect, quote), Token(_unescaped(body, dialect, quote), quoted=True), stop
-    match = _pairs_closed(dialect, quote).match(text, pos)
-    if match is not None and match.end() < len(text):  # a delimiter is missing behind a quoted cell
-        stop = next((s for s in ends if s >= match.end()), len(text))
-        tail = text[match.end() : stop]
-        if tail.strip() and not tail.startswith(quote):
-            yield 0.9, Token(_unescaped(match[1], dialect, quote) + tail, quoted=True), stop
-
-
-def _together(
-    text: str, pos: int, opening: int, closings: list[tuple[int, int]], dialect: Dialect, quote: str
-) -> Iterator[tuple[float, Token, int]]:
-    """Text with a quoted cell right behind it, read as one cell."""
-    for at, stop in closings:
-        if at > opening:
-            body = text[opening + 1 : at]
-            if _forced(body, dialect, quote) == 0:
-                yield 0.9, Token(text[pos:opening] + _unescaped(body, dialect, quote), quoted=True), stop
-                return
-
-
-def _pairs(dialect: Dialect, quote: str) -> re.Pattern[str]:
-    q = re.escape(quote)
-    if dialect.escape and dialect.escape != quote:
-        return re.compile(f"{re.escape(dialect.escape)}([\\s\\S])|{q}({q})")
-    return re.compile(f"{q}({q})")
-
-
-def _pairs_closed(dialect: Dialect, quote: str) -> re.Pattern[str]:
-    q, e = re.escape(quote), re.escape(dialect.escape or quote)
-    pair = f"{q}{q}" if e == q else f"{q}{q}|{e}[\\s\\S]"
-    return re.compile(f"{q}((?:[^{q}{e}]|{pair})*+){q}(?!{q})")
-
-
-def _forced(body: str, dialect: Dialect, quote: str) -> float:
-    if quote not in body:
-        return 0.0
-    alone = _pairs(dialect, quote).sub("", body)
-    loose = alone.count(quote)
-    if not loose:
-        return 0.0
-    mark = dialect.delimiter or ","
-    across = body.count(f"{quote}{mark}") + body.count(f"{mark}{quote}")
-    return 0.5 + 0.05 * loose + 0.4 * across
-
-
-def _unescaped(body: str, dialect: Dialect, quote: str) -> str:
-    if quote not in body and (not dialect.escape or dialect.escape not in body):
-        return body
-    return _pairs(dialect, quote).sub(lambda m: next(g for g in m.groups() if g is not None), body)

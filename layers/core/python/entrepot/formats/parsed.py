@@ -64,6 +64,7 @@ class RecordBytes:
         self.data = data
         self.chunk = chunk
         self.encoding = source_encoding(detection, chunk)
+        self.trailing = detection.dialect.trailing
         self._grammar = grammar_of(detection)
         self._max_record = max_record
 

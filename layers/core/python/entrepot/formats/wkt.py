@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from entrepot.errors import SourceError
+from entrepot.formats.flatten import Number
 
 Geometry = dict[str, Any]
 
@@ -31,7 +32,7 @@ def to_wkt(geometry: object) -> str:
     """A geometry of GeoJSON as well-known text.
 
     Args:
-        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers keep their text.
+        geometry: With ``type`` and ``coordinates`` (or ``geometries``); numbers as Python has them, or as `Number`.
 
     Raises:
         SourceError: It is none; ``facts["reason"]`` is ``geometry``.
@@ -40,9 +41,9 @@ def to_wkt(geometry: object) -> str:
 
 
 def _written(geometry: object, depth: int) -> str:
-    if not isinstance(geometry, dict) or geometry.get("type") not in TYPES or depth > _DEEP:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(kind, str) or kind not in TYPES or depth > _DEEP:
         raise _bad("It is none of the types of GeoJSON, or nested too deeply.")
-    kind: str = geometry["type"]
     if kind == _COLLECTION:
         inner = geometry.get("geometries")
         if not isinstance(inner, list):
@@ -73,11 +74,21 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
         return " ".join(_number(n) for n in places)
     if not places:
         return "EMPTY"
+    if depth == 1 and not points and all(map(_is_pair, places)):
+        sizes.add(2)
+        return f"({', '.join([f'{x} {y}' for x, y in places])})"
     inner = [_places(p, depth - 1, points, sizes) for p in places]
     return f"({', '.join(f'({text})' for text in inner)})" if points and depth == 1 else f"({', '.join(inner)})"
 
 
+def _is_pair(place: object) -> bool:
+    """Whether it is a position as nearly all are, whose numbers can be written as they stand."""
+    return type(place) is list and len(place) == 2 and type(place[0]) is Number and type(place[1]) is Number
+
+
 def _number(value: object) -> str:
+    if isinstance(value, Number):
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):

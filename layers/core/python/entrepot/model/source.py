@@ -54,6 +54,8 @@ class Dialect(Model):
     """Whether blanks behind a delimiter belong to it and not to the cell (``a, "b, c"``)."""
     comment: str | None = None
     """What lines begin with that are no rows."""
+    trailing: bool = False
+    """Whether most rows end with a delimiter more than the header has."""
     footnotes: int = 0
     """Records below the table that are no rows of it."""
 
@@ -71,6 +73,19 @@ class ColumnInfo(Model):
     examples: list[str] = Field(default_factory=list)
     max_length: int = 0
     doubts: list[str] = Field(default_factory=list)
+    format_counts: dict[str, int] = Field(default_factory=dict)
+    """How the values are written → in how many cells; of dates and numbers."""
+    order: Literal["proved", "likely", "open"] | None = None
+    """Of dates of three numbers: how sure it is whether the day, the month or the year comes first."""
+    first: Literal["day", "month", "year"] | None = None
+    """What comes first, where ``order`` is proved or likely."""
+    least: str = ""
+    """The least value of numbers (with a point for decimals), dates and times (ISO)."""
+    most: str = ""
+    empty: int = 0
+    """Empty cells."""
+    distinct: int = 0
+    """Different values; about 6 percent off from 256 on."""
 
 
 class TableInfo(Model):

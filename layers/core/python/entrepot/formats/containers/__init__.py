@@ -7,7 +7,9 @@ from typing import IO, TYPE_CHECKING
 from entrepot.formats.reading import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from entrepot.formats.containers.walk import Members
+    from entrepot.formats.containers.walk import Member, Members
+
+__all__ = ["Member", "Members", "members"]
 
 
 def members(file: IO[bytes], name: str = "", limits: Limits = LIMITS) -> Members:
@@ -22,3 +24,11 @@ def members(file: IO[bytes], name: str = "", limits: Limits = LIMITS) -> Members
     from entrepot.formats.containers.walk import Members
 
     return Members(file, name, limits)
+
+
+def __getattr__(name: str) -> object:
+    if name in {"Member", "Members"}:
+        from entrepot.formats.containers import walk
+
+        return getattr(walk, name)
+    raise AttributeError(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from entrepot.errors import SourceError
 from entrepot.formats.reading import Limits
@@ -14,6 +15,16 @@ HOSTILE = frozenset({"expanded_bytes", "ratio", "tables"})
 """Reasons that refuse the whole source: what passes these limits is a bomb, or too large to be read here."""
 
 
+def too_many(limit: int) -> SourceError:
+    """The error of an archive with too many files in it."""
+    return SourceError(
+        f"The archive holds more than {limit} files.",
+        hint="Send it in several archives.",
+        reason="tables",
+        limit=limit,
+    )
+
+
 @dataclass(slots=True)
 class Budget:
     """Of one source, all its layers together.
@@ -23,12 +34,14 @@ class Budget:
         source_bytes: Size of the source as it was sent.
         expanded: Bytes that came out of it so far.
         members: Members seen so far.
+        passed: The error of the limit that was passed.
     """
 
     limits: Limits
     source_bytes: int
     expanded: int = 0
     members: int = 0
+    passed: SourceError | None = None
 
     def add_member(self) -> None:
         """Counts a member.
@@ -38,12 +51,8 @@ class Budget:
         """
         self.members += 1
         if self.members > self.limits.tables:
-            raise SourceError(
-                f"The archive holds more than {self.limits.tables} files.",
-                hint="Send it in several archives.",
-                reason="tables",
-                limit=self.limits.tables,
-            )
+            self.passed = too_many(self.limits.tables)
+            raise self.passed
 
     def add_bytes(self, grown: int) -> None:
         """Counts bytes that came out.
@@ -53,7 +62,7 @@ class Budget:
         """
         self.expanded += grown
         if self.expanded > self.limits.expanded_bytes:
-            raise SourceError(
+            self._refuse(
                 f"The archive becomes more than {self.limits.expanded_bytes} bytes.",
                 hint="Send it in several archives.",
                 reason="expanded_bytes",
@@ -68,12 +77,16 @@ class Budget:
             SourceError: The ratio is that of a bomb.
         """
         if grown > RATIO_FROM and grown > self.limits.ratio * packed:
-            raise SourceError(
+            self._refuse(
                 f"The archive becomes more than {self.limits.ratio} times its size.",
                 hint="Send the files as they are, or packed less tightly.",
                 reason="ratio",
                 limit=self.limits.ratio,
             )
+
+    def _refuse(self, message: str, *, hint: str, reason: str, limit: int) -> NoReturn:
+        self.passed = SourceError(message, hint=hint, reason=reason, limit=limit)
+        raise self.passed
 
 
 @dataclass(slots=True)

@@ -15,8 +15,10 @@ from email.policy import compat32, default
 from typing import IO
 
 from entrepot.errors import SourceError
+from entrepot.formats.containers.budget import too_many
 
 _LINE = 64 << 10
+_BLOCK = 1 << 20
 _MOST_HEADER = 1 << 20
 _MOST_FIELD = 8 << 10
 _WANTED = (b"content-type:", b"content-disposition:", b"content-transfer-encoding:", b"subject:")
@@ -62,16 +64,55 @@ class _Lines:
     def __init__(self, file: IO[bytes]) -> None:
         file.seek(0)
         self._file = file
-        self.offset = 0
-        self._at_start = True
-        self.starts = True
+        self._held = b""
+        self._at = self._base = 0
+        self._starts = True
+
+    @property
+    def offset(self) -> int:
+        """Where the next line begins."""
+        return self._base + self._at
 
     def next(self) -> bytes:
-        """The next line or piece of one; empty at the end. ``starts`` says whether a line begins with it."""
-        line = self._file.readline(_LINE)
-        self.offset += len(line)
-        self.starts, self._at_start = self._at_start, line.endswith(b"\n")
-        return line
+        """The next line, or piece of one; empty at the end."""
+        while True:
+            end = self._held.find(b"\n", self._at) + 1
+            if not end and len(self._held) - self._at < _LINE and self._more(self._at):
+                continue
+            end = end or len(self._held)
+            line = self._held[self._at : end]
+            self._at = end
+            self._starts = line.endswith(b"\n")
+            return line
+
+    def next_marked(self) -> tuple[int, bytes]:
+        """The next line that begins with two dashes, and how long the line end in front of it is; empty at the end."""
+        while self._starts and len(self._held) - self._at < 2 and self._more(self._at):
+            pass
+        if self._starts and self._held.startswith(b"--", self._at):
+            return 0, self.next()
+        while True:
+            found = self._held.find(b"\n--", self._at)
+            if found >= 0:
+                before = 2 if self._held[max(found - 1, 0) : found] == b"\r" else 1
+                self._at = found + 1
+                return before, self.next()
+            # A line end and a dash may be the last bytes here; what stands in front of them has been looked at.
+            self._at = max(self._at, len(self._held) - 3)
+            if not self._more(self._at):
+                self._at = len(self._held)
+                return 0, b""
+
+    def size(self) -> int:
+        """Bytes of the whole file; nothing is read behind them."""
+        return self._file.seek(0, 2)
+
+    def _more(self, keep: int) -> bool:
+        data = self._file.read(_BLOCK)
+        self._held = self._held[keep:] + data
+        self._base += keep
+        self._at -= keep
+        return bool(data)
 
 
 class _Reading:
@@ -89,7 +130,7 @@ class _Reading:
             found = Part(kind, _file_name(message), _attached(message), _coding(message), self.lines.offset)
             self.parts.append(found)
             if len(self.parts) > self.most:
-                raise SourceError(f"The message has more than {self.most} parts.", reason="tables", limit=self.most)
+                raise too_many(self.most)
             return self._body(found, boundaries)
         own = _Boundary(b"--" + boundary, len(boundaries))
         inner = [*boundaries, own]
@@ -103,18 +144,18 @@ class _Reading:
         return ended
 
     def _body(self, part: Part | None, boundaries: list[_Boundary]) -> tuple[int, bool] | None:
-        ending = b""
-        while line := self.lines.next():
-            if self.lines.starts and line.startswith(b"--") and boundaries:
-                bare = line.rstrip()
-                for boundary in reversed(boundaries):
-                    if bare in {boundary.mark, boundary.mark + b"--"}:
-                        if part is not None:
-                            part.end = max(part.start, self.lines.offset - len(line) - len(ending))
-                        return boundary.depth, bare != boundary.mark
-            ending = b"\r\n" if line.endswith(b"\r\n") else line[-1:] if line.endswith(b"\n") else b""
+        while boundaries:
+            before, line = self.lines.next_marked()
+            if not line:
+                break
+            bare = line.rstrip()
+            for boundary in reversed(boundaries):
+                if bare in {boundary.mark, boundary.mark + b"--"}:
+                    if part is not None:
+                        part.end = max(part.start, self.lines.offset - len(line) - before)
+                    return boundary.depth, bare != boundary.mark
         if part is not None:
-            part.end = self.lines.offset
+            part.end = self.lines.size()
             part.whole = not boundaries
         return None
 

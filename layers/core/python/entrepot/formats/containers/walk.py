@@ -148,7 +148,8 @@ class Members(Iterator[Member]):
     """Iterates over the files in a container that can be read, and those that should be and cannot.
 
     Members that cannot be read come with their error, and do not stop their neighbours; when none at all can be
-    read, the first one's error is raised. A source that passes a limit, or is broken as a whole, raises.
+    read, the first one's error is raised. A source that is broken as a whole raises, and so does one that passes a
+    limit, even when that is only found out while a member is read: the next step raises then.
 
     Args:
         file: The container, seekable; it has to stay open for as long as members are read.
@@ -172,6 +173,8 @@ class Members(Iterator[Member]):
         return self
 
     def __next__(self) -> Member:
+        if self._budget.passed:
+            raise self._budget.passed
         return next(self._found)
 
     def _sifted(self) -> Iterator[Member]:

@@ -5,15 +5,16 @@ One of the two plug-ins that come with Entrepot: what it does, anybody's may do.
 
 from __future__ import annotations
 
-import json
+import codecs
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from entrepot.errors import SourceError
-from entrepot.formats.readers.jsonstream import Values
+from entrepot.formats.encoding import codec_name
+from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, flatten, written
+from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 from entrepot.formats.wkt import TYPES, to_wkt
 from entrepot.model.findings import Finding, QuarantinedRow
@@ -25,7 +26,13 @@ _BARE = re.compile(
     rb'|GeometryCollection"\s*,\s*"geometries"\s*:\s*\[)'
 )
 _KNOWN = frozenset({"type", "id", "geometry", "properties"})
-Row = dict[str, str | None]
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 class GeoJson:
@@ -60,14 +67,13 @@ class GeoJsonReader:
         self._options = options
         self._table: Table | None = None
         self._id = self._geometry = ""
+        self._found = _encoding(file, options.encoding)
         self.doubts: list[str] = []
 
     @property
     def encoding(self) -> str:
         """As `Reader.encoding`."""
-        from entrepot.formats.readers.jsonstream import Utf8
-
-        return Utf8(self._file, self._options.encoding).encoding
+        return "utf-8-sig" if self._found == ("utf-8", 3) else self._found[0]
 
     def tables(self) -> list[Table]:
         """The one table: as many rows as features.
@@ -143,96 +149,125 @@ class GeoJsonReader:
     def _row(self, feature: dict[str, Any]) -> Row:
         row = _properties(feature)
         if self._id:
-            row[self._id] = _cell(feature.get("id"))
+            row[self._id] = cell(feature.get("id"))
         geometry = feature.get("geometry")
-        row[self._geometry] = to_wkt(geometry) if geometry is not None else None
+        row[self._geometry] = to_wkt(_plain(geometry)) if geometry is not None else None
         return row
 
     def _features(self) -> Iterator[dict[str, Any]]:
         """Every feature, of collections and alone; a bare geometry as a feature without properties."""
-        options = self._options
-        values = Values(self._file, options.encoding, options.limits, "The GeoJSON text")
-        found = False
-        while (event := values.next()) is not None:
-            if event[0] != "start_map":
-                raise values.broken("is not an object", "geojson")
-            found = True
-            yield from self._object(values)
-        if not found:
-            raise values.broken("is empty", "empty")
+        encoding, start = self._found
+        file = cast("IO[bytes]", _Sequence(self._file))
+        cursor = Cursor(file, encoding, start, self._options.limits)
+        if not cursor.peek():
+            raise _not("is empty", "empty")
+        count = 0
+        while cursor.peek():
+            if cursor.peek() != "{":
+                raise _not("is not an object")
+            for feature in self._object(cursor):
+                count += 1
+                cursor.row = count + 1
+                yield feature
 
-    def _object(self, values: Values) -> Iterator[dict[str, Any]]:
+    def _object(self, cursor: Cursor) -> Iterator[dict[str, Any]]:
         members: dict[str, Any] = {}
         listed = False
-        while (event := values.next()) is not None and event[0] != "end_map":
-            name = event[1]
-            start = values.next()
-            if start is None or name in members or (listed and name == "features"):
-                raise values.broken("has an object with a name twice", "duplicate_key")
-            if name == "features" and start[0] == "start_array":
+        for name in cursor.members():
+            if name in members or (listed and name == "features"):
+                raise _not("has an object with a name twice", "duplicate_key")
+            if name == "features" and cursor.peek() == "[":
                 listed = True
-                yield from self._listed(values)
+                yield from (_members(f) for f in cursor.elements())
             else:
-                members[name] = values.value(start)
+                members[name] = cursor.value()
         kind = members.get("type")
         if kind == "FeatureCollection" and listed:
             self._look(members)
         elif kind == "Feature":
             yield members
-        elif kind in TYPES:
-            yield {"geometry": members}
+        elif isinstance(kind, str) and kind in TYPES:
+            yield {"geometry": tuple(members.items())}
         else:
-            raise values.broken("holds neither features nor a geometry", "geojson")
-
-    def _listed(self, values: Values) -> Iterator[dict[str, Any]]:
-        while (event := values.next()) is not None and event[0] != "end_array":
-            feature = values.value(event)
-            if not isinstance(feature, dict):
-                raise values.broken("lists something that is no feature", "geojson")
-            yield feature
+            raise _not("holds neither features nor a geometry")
 
     def _look(self, members: dict[str, Any]) -> None:
         """Notes what a collection says of itself."""
-        crs = members.get("crs")
-        named = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
-        if isinstance(named, str):
-            note = f"The coordinates are stated to be in {named[:100]!r}; they are kept as they are."
+        name = _at(_at(members.get("crs"), "properties"), "name")
+        if isinstance(name, str):
+            note = f"The coordinates are stated to be in {name[:100]!r}; they are kept as they are."
             if note not in self.doubts:
                 self.doubts.append(note)
 
 
+class _Sequence:
+    """A file whose record separators (RFC 7464: in front of each value, nowhere else in JSON) are blanks."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size).replace(b"\x1e", b" ")
+
+
+def _not(what: str, reason: str = "geojson") -> SourceError:
+    return SourceError(f"The GeoJSON text {what}.", hint="Export it again and send that.", reason=reason)
+
+
+def _members(feature: Any) -> dict[str, Any]:
+    """A feature's own members, each once."""
+    if type(feature) is not tuple:
+        raise _not("lists something that is no feature")
+    found = dict(feature)
+    if len(found) != len(feature):
+        raise _not("has an object with a name twice", "duplicate_key")
+    return found
+
+
+def _at(value: Any, name: str) -> Any:
+    return dict(value).get(name) if type(value) is tuple else None
+
+
 def _properties(feature: dict[str, Any]) -> Row:
-    row: Row = {}
     properties = feature.get("properties")
-    if isinstance(properties, dict):
-        _flatten(properties, "", row)
-    return row
+    if type(properties) is not tuple:
+        return {}
+    try:
+        return {name or "property": cell for name, cell in flatten(properties).items()}
+    except NotFlatError as error:
+        reason = "duplicate_key" if "twice" in str(error) else "depth" if "deep" in str(error) else "properties"
+        raise _not(f"has properties that cannot be columns: {error}", reason) from None
 
 
-def _flatten(members: dict[str, Any], prefix: str, row: Row) -> None:
-    for key, value in members.items():
-        name = f"{prefix}{key}" or "property"
-        if isinstance(value, dict) and value:
-            _flatten(value, f"{name}.", row)
-        else:
-            row[name] = _cell(value)
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A geometry as `to_wkt` wants it."""
+    if depth > MAX_DEPTH:
+        raise SourceError(f"The geometry is nested more than {MAX_DEPTH} deep.", reason="geometry")
+    if type(value) is tuple:
+        return {name: _plain(inner, depth + 1) for name, inner in value}
+    if type(value) is list and value and type(value[0]) is tuple:
+        return [_plain(inner, depth + 1) for inner in value]
+    return value
 
 
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return _json(value) if isinstance(value, list | dict) else str(value)
+def _raw(feature: dict[str, Any]) -> str:
+    try:
+        return written(tuple(feature.items()))
+    except NotFlatError:
+        return ""
 
 
-def _json(value: Any) -> str:
-    """Compact JSON; numbers keep their digits."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return f"[{','.join(_json(v) for v in value)}]"
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+def _encoding(file: IO[bytes], stated: str | None) -> tuple[str, int]:
+    """The encoding, stated or by its mark, and how many bytes that has."""
+    file.seek(0)
+    head = file.read(4)
+    for mark, name in _MARKS:
+        if head.startswith(mark) and stated in {None, name}:
+            return name, len(mark)
+    return codec_name(stated or "utf-8").removesuffix("-sig"), 0
 
 
 def _free(name: str, taken: dict[str, None], other: str) -> str:
@@ -248,7 +283,7 @@ def _refusal(number: int, feature: dict[str, Any], error: SourceError) -> Quaran
         message=error.message,
         action="Mend the geometry; RFC 7946 says how one is written.",
     )
-    return QuarantinedRow(row=number, raw=_json(feature), findings=[finding])
+    return QuarantinedRow(row=number, raw=_raw(feature), findings=[finding])
 
 
 def _batch(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from entrepot.errors import SourceError
-from entrepot.formats.flatten import MAX_DEPTH
+from entrepot.formats.flatten import MAX_DEPTH, cell
 from entrepot.formats.readers.json_backup import BackupTable, backup_tables, stated_columns
 from entrepot.formats.readers.json_shape import (
     VALUE,
@@ -25,6 +25,8 @@ from entrepot.formats.readers.json_shape import (
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import ReadOptions, Table
 
+RECORD_MARK = "\x1e"
+"""Stands in front of each value of a JSON text sequence (RFC 7464)."""
 SEVERAL = "The file has several JSON values one after the other; each is a record."
 
 
@@ -103,6 +105,8 @@ class Planner:
         cursor = self._cursor(None)
         if not cursor.peek():
             raise SourceError("The file holds white space only.", hint="Send it with its content.", reason="empty")
+        if cursor.peek() == RECORD_MARK and not self._options.strict:
+            cursor.pos += 1
         root = Survey(cursor, self._options, self._levels).value()
         if cursor.peek():
             if self._options.strict:
@@ -241,14 +245,18 @@ class Planner:
     def _backup(self, root: Node, found: list[BackupTable]) -> list[Plan]:
         plans = []
         for table in found:
-            plan = Plan(Table(table.name, schema_of([])), "array", table.data)
+            plan = Plan(Table(table.name or self._stem, schema_of([])), "array", table.data)
             stated = stated_columns(self._cursor(table.schema.offset).value()) if table.schema else {}
+            for name in stated:
+                check_name(name)
             assert table.data.shape is not None
             more = [] if table.data.shape.names.keys() <= stated.keys() else self._unstated(table.data, stated)
             plans.append(self._fit_stated(plan, stated, more, table.data.shape.count))
-        if not found[0].name:
+        if found[0].name is None:
             said = self._scalar(root.members["table"].members.get("name"))
-            plans[0].table.name = said if type(said) is str and said else self._stem
+            if type(said) is str and said:
+                check_name(said)
+                plans[0].table.name = said
         self._count(root, sum(plan.table.rows or 0 for plan in plans))
         return plans
 
@@ -282,8 +290,8 @@ class Planner:
         for place, name in (("export_metadata", "record_count"), ("metadata", "total_records")):
             node = root.members.get(place)
             said = self._scalar(node.members.get(name) if node else None)
-            if said is not None and str(said) != str(rows):
-                self.doubts.append(f"The document says that it has {str(said)[:20]} records; it has {rows}.")
+            if said is not None and cell(said) != str(rows):
+                self.doubts.append(f"The document says that it has {cell(said)} records; it has {rows}.")
                 return
 
     def _scalar(self, node: Node | None) -> Any:
@@ -312,7 +320,7 @@ def _members(cursor: Cursor, key: list[str]) -> Iterator[Any]:
 
 def _all_values(cursor: Cursor, *, opened: bool) -> Iterator[Any]:
     while mark := cursor.peek():
-        if mark == "\x1e":  # in front of each value of a JSON text sequence (RFC 7464)
+        if mark == RECORD_MARK:
             cursor.pos += 1
         elif mark == "[" and opened:
             yield from cursor.elements()

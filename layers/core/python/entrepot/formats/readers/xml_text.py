@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from entrepot.errors import SourceError
@@ -49,7 +49,6 @@ class Prolog:
         if not head.strip():
             raise SourceError("The file is empty.", hint="Send it again with its content.", reason="empty")
         marked = next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), None)
-        self.stated = encoding
         codec = encoding or (marked[0] if marked else "latin-1")
         try:
             text = codecs.getincrementaldecoder(codec)("replace").decode(head).removeprefix("\ufeff")
@@ -59,8 +58,8 @@ class Prolog:
             raise SourceError(f"The file is not text in {codec}.", reason="encoding", encoding=codec) from None
         said = _declared.match(text)
         self.encoding = encoding or (marked[0] if marked else said[1].lower() if said else "utf-8")
-        # The parser knows no UTF-32.
-        self.transcode = codec if codec.replace("_", "-").lower().startswith("utf-32") else None
+        # The parser knows neither UTF-32 nor all names of encodings, nor UTF-16 that nothing declares.
+        self.transcode = codec if encoding or (marked and marked[0] != "utf-8-sig") else None
         self.doctype = self._look(text)
 
     def _look(self, text: str) -> bool:
@@ -158,33 +157,84 @@ class Target:
         )
 
 
-def parse(file: IO[bytes], prolog: Prolog, target: Target) -> Iterator[None]:
-    """Feeds a document to a target; yields after every block.
+def parse(file: IO[bytes], prolog: Prolog, target: Target) -> None:
+    """Feeds a document to a target.
 
     Raises:
         SourceError: It is not well-formed, or passes a limit.
     """
     from lxml import etree
 
-    options: dict[str, Any] = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
-    encoding = "utf-8" if prolog.transcode else prolog.stated
-    try:
-        parser = etree.XMLParser(target=target, encoding=encoding, recover=False, **options)
-    except LookupError:
-        raise SourceError(f"The encoding {encoding!r} is not known.", reason="encoding", encoding=encoding) from None
+    parser = etree.XMLParser(target=target, **_options(prolog))
+    for _ in _feed(parser, file, prolog, target.row):
+        pass
+
+
+def records(file: IO[bytes], prolog: Prolog, tags: Iterable[str]) -> Iterator[Any]:
+    """The elements with some tags, as each of them ends; the caller empties them.
+
+    Args:
+        file: The document, which has been parsed before.
+        prolog: Of it.
+        tags: With their namespaces.
+
+    Raises:
+        SourceError: It is not well-formed.
+    """
+    from lxml import etree
+
+    parser = etree.XMLPullParser(
+        events=("end",), tag=list(tags), remove_comments=True, remove_pis=True, **_options(prolog)
+    )
+    for _ in _feed(parser, file, prolog, 0):
+        for _, element in parser.read_events():
+            yield element
+
+
+def _options(prolog: Prolog) -> dict[str, Any]:
+    return {
+        "encoding": "utf-8" if prolog.transcode else None,
+        "resolve_entities": False,
+        "no_network": True,
+        "huge_tree": False,
+        "load_dtd": False,
+        "recover": False,
+    }
+
+
+def _feed(parser: Any, file: IO[bytes], prolog: Prolog, row: int) -> Iterator[None]:
+    """Feeds a document in blocks, and yields after each."""
+    from lxml import etree
+
     try:
         for block in _blocks(file, prolog.transcode):
             parser.feed(block)
-            if prolog.doctype and any("ENTITY" in entry.type_name for entry in parser.feed_error_log):
-                raise forbidden()
+            _check(parser.feed_error_log, row)
             yield
         parser.close()
+        yield
     except etree.LxmlError as error:
-        raise _broken(error, target.row) from None
+        raise _broken(error, row) from None
     except (UnicodeError, LookupError):
         raise SourceError(
-            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=target.row
+            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=row
         ) from None
+
+
+def _check(log: Any, row: int) -> None:
+    """Refuses what the parser only warns of, and would leave out: entities and prefixes that nothing declares."""
+    for entry in log:
+        if "ENTITY" in entry.type_name:
+            raise forbidden()
+        if entry.type_name.startswith("NS_ERR"):
+            raise SourceError(
+                f"A name has a prefix that is not declared, or one too many, at line {entry.line}.",
+                hint="Declare the namespaces where the document begins.",
+                reason="xml",
+                line=entry.line,
+                row=row,
+                fault=entry.type_name,
+            )
 
 
 def _blocks(file: IO[bytes], transcode: str | None) -> Iterator[bytes]:
@@ -229,8 +279,8 @@ def _broken(error: Exception, row: int) -> SourceError:
         )
     if "huge" in str(error) or "xmlSAX2Characters" in str(error) or "XML_PARSE_HUGE" in str(error):
         return SourceError(
-            f"A text or name is longer than is read from XML, {where}.",
-            hint="Texts have at most ten million characters.",
+            f"A name or an attribute is longer than is read, {where}.",
+            hint="Attributes have at most ten million characters.",
             reason="cell_bytes",
             **faults,
         )

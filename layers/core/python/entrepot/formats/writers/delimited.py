@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from entrepot.errors import UsageError
 from entrepot.formats.texts import as_text
 from entrepot.formats.writers.formulas import escape_formula, escape_formulas
-from entrepot.formats.writers.joined import join, slices
+from entrepot.formats.writers.joined import has_any, join, joined, slices
 from entrepot.formats.writers.options import checked, chosen, one_table
 from entrepot.formats.writing import Writer, WriterOptions, Written
 
@@ -31,6 +31,12 @@ _DEFAULTS = {
 }
 _MARKED = frozenset({"utf-8-sig", "utf-16", "utf-32"})
 """Encodings whose name says that there is a byte-order mark."""
+_PLAIN = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-.:")
+_WORDS = {
+    "delimiter": {"tab": "\t", "\\t": "\t"},
+    "line_end": {"lf": "\n", "crlf": "\r\n", "cr": "\r", "\\n": "\n", "\\r\\n": "\r\n", "\\r": "\r"},
+}
+"""What a command line can say for characters that it cannot hold."""
 _QUOTING = ("minimal", "text", "all")
 
 
@@ -39,13 +45,14 @@ def open_csv(file: IO[bytes], options: WriterOptions) -> Writer:
 
     Args:
         file: Where to.
-        options: ``delimiter``: one character or more. ``quote``: one character, or "" for none: then what would need
-            quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes are doubled,
-            or another character. ``line_end``: ``\n``, ``\r\n`` or ``\r``. ``encoding``: what it lacks is written as
-            an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether the names
-            do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``, ``text``
-            (each cell of a text column, so that the empty text differs from null) or ``all``. ``formula_escape``:
-            whether text that a spreadsheet would run gets an apostrophe, see `entrepot.formats.writers.formulas`.
+        options: ``delimiter``: one character or more, or ``tab``. ``quote``: one character, or "" for none: then what
+            would need quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes
+            are doubled, or another character. ``line_end``: ``lf``, ``crlf`` or ``cr``. ``encoding``: what it lacks is
+            written as an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether
+            the names do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``,
+            ``text`` (each cell of a text column, so that the empty text differs from null) or ``all``.
+            ``formula_escape``: whether text that a spreadsheet would run gets an apostrophe, see
+            `entrepot.formats.writers.formulas`.
     """
     return DelimitedWriter(file, _dialect(checked(options, _DEFAULTS, "CSV")))
 
@@ -74,6 +81,7 @@ class _Dialect:
 
 
 def _dialect(options: WriterOptions) -> _Dialect:
+    options = {name: _WORDS.get(name, {}).get(value, value) for name, value in options.items()}
     dialect = _Dialect(**options)
     chosen("line_end", dialect.line_end, ("\n", "\r\n", "\r"))
     chosen("quoting", dialect.quoting, _QUOTING)
@@ -110,6 +118,8 @@ class DelimitedWriter:
         self._notes: dict[str, str] = {}
         self._utf8 = codecs.lookup(dialect.encoding).name in {"utf-8", "utf-8-sig"}
         self._needs = _needs_quotes(dialect)
+        self._marks = {"\r", "\n", dialect.delimiter, dialect.quote, dialect.escape} - {""}
+        self._plain = _PLAIN.isdisjoint(f"{dialect.delimiter}{dialect.quote}{dialect.escape}") and not dialect.null
 
     def begin(self, name: str, schema: pa.Schema) -> None:
         """Starts the table, with its header."""
@@ -128,7 +138,7 @@ class DelimitedWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
         for part in slices(batch):
-            self._write(join(self._parts(part)))
+            self._write(self._row(self._cells(part)))
             self._rows += part.num_rows
 
     def close(self) -> Written:
@@ -151,30 +161,32 @@ class DelimitedWriter:
         if self._dialect.formula_escape:
             names = [escape_formula(name) for name in names]
         cells = [self._cell(pa.array([name], pa.string()), quoted=self._dialect.quoting == "all") for name in names]
-        self._write(join(self._row(cells)))
+        self._write(self._row(cells))
 
-    def _parts(self, batch: pa.RecordBatch) -> list[pa.Array | str]:
+    def _cells(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        import pyarrow.compute as pc
+
         cells = []
         for values, textual in zip(batch.columns, self._textual, strict=True):
             texts = as_text(values)
+            if self._plain and _is_plain(values.type) and self._dialect.quoting != "all":
+                cells.append(pc.fill_null(texts, ""))
+                continue
             if textual and self._dialect.formula_escape:
                 texts = escape_formulas(texts)
             cells.append(self._cell(texts, quoted=self._quotes(textual=textual)))
-        return self._row(cells)
+        return cells
 
     def _quotes(self, *, textual: bool) -> bool:
         return self._dialect.quoting == "all" or (self._dialect.quoting == "text" and textual)
 
-    def _row(self, cells: list[pa.Array]) -> list[pa.Array | str]:
+    def _row(self, cells: list[pa.Array]) -> memoryview:
         import pyarrow.compute as pc
 
         quote = self._dialect.quote
         if len(cells) == 1 and quote:  # a blank line would be no row
             cells = [pc.if_else(pc.equal(cells[0], ""), quote * 2, cells[0])]
-        parts: list[pa.Array | str] = []
-        for i, texts in enumerate(cells):
-            parts += [self._dialect.delimiter, texts] if i else [texts]
-        return [*parts, self._dialect.line_end]
+        return join([*cells[:-1], joined([cells[-1], self._dialect.line_end])], self._dialect.delimiter)
 
     def _cell(self, texts: pa.Array, *, quoted: bool) -> pa.Array:
         """Texts as they stand in the file, null among them."""
@@ -183,6 +195,8 @@ class DelimitedWriter:
         d = self._dialect
         if not d.quote:
             return pc.fill_null(self._bare(texts), d.null)
+        if not quoted and not d.null and not has_any(texts, self._marks):
+            return pc.fill_null(texts, "")
         needs = pc.match_substring_regex(texts, self._needs)
         if d.null:
             needs = pc.or_(needs, pc.equal(texts, d.null))
@@ -227,8 +241,9 @@ class DelimitedWriter:
 
 def _needs_quotes(d: _Dialect) -> str:
     """What makes a cell need quotes, as a pattern."""
-    marks = {"\r", "\n", d.quote, "" if d.doubled else d.escape} - {""}
-    return "|".join([re.escape(d.delimiter), *(re.escape(m) for m in sorted(marks))])
+    marks = {"\r", "\n", d.quote, "" if d.doubled else d.escape, d.delimiter if len(d.delimiter) == 1 else ""} - {""}
+    one = f"[{''.join(re.escape(mark) for mark in sorted(marks))}]"
+    return one if len(d.delimiter) == 1 else f"{re.escape(d.delimiter)}|{one}"
 
 
 def _without_mark(encoding: str) -> str:
@@ -245,6 +260,19 @@ def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_run_end_encoded(kind):
         return _is_text(kind.value_type)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether the texts of a type have only characters of `_PLAIN`."""
+    from pyarrow import types
+
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or types.is_temporal(kind)
+    )
 
 
 def _type_note(field: pa.Field) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,17 +28,32 @@ def slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, step)
 
 
-def join(parts: Sequence[pa.Array | str]) -> memoryview:
+def join(parts: Sequence[pa.Array | str], between: str = "") -> memoryview:
     """The bytes of all rows: the parts of each row, one row after the other.
 
     Args:
         parts: Texts without nulls, all as long; words stand in every row. At least one is an array.
+        between: Stands between the parts of a row; faster than as many words.
     """
+    return _payload(joined(parts, between))
+
+
+def joined(parts: Sequence[pa.Array | str], between: str = "") -> pa.Array:
+    """The parts of each row as one text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     values = [pa.scalar(part, pa.string()) if isinstance(part, str) else part for part in parts]
-    return _payload(pc.binary_join_element_wise(*values, pa.scalar("", pa.string())))
+    return pc.binary_join_element_wise(*values, pa.scalar(between, pa.string()))
+
+
+def has_any(texts: pa.Array, marks: Iterable[str]) -> bool:
+    """Whether a mark stands anywhere in the texts; or, rarely, in what lies between them under null.
+
+    A search in all bytes at once costs a tenth of looking at text after text, and mostly finds nothing.
+    """
+    data = bytes(_payload(texts))
+    return any(mark.encode() in data for mark in marks)
 
 
 def _payload(texts: pa.Array) -> memoryview:

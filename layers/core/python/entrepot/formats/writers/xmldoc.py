@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from entrepot.errors import UsageError
 from entrepot.formats.texts import as_text
-from entrepot.formats.writers.joined import join, slices
+from entrepot.formats.writers.joined import has_any, join, slices
 from entrepot.formats.writers.options import checked, chosen, one_table
 from entrepot.formats.writing import Writer, WriterOptions, Written
 
@@ -24,6 +24,7 @@ _start = re.compile(f"[{_START}]")
 _others = re.compile(f"[^{_START}\\-.0-9\u00b7\u0300-\u036f\u203f\u2040]")
 _INVALID = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 """Characters that XML 1.0 cannot hold in any form."""
+_MARKS = frozenset(map(chr, {*range(32), 0xFFFE, 0xFFFF} - {9, 10, 13}))
 
 
 def open_xml(file: IO[bytes], options: WriterOptions) -> Writer:
@@ -125,7 +126,7 @@ class XmlWriter:
     def _escaped(self, column: str, texts: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
-        if pc.any(pc.match_substring_regex(texts, _INVALID), min_count=0).as_py():
+        if has_any(texts, _MARKS) and pc.any(pc.match_substring_regex(texts, _INVALID), min_count=0).as_py():
             if self._options["invalid"] == "refuse":
                 raise UsageError(
                     f"Column {column!r} has control characters, which XML cannot hold.",
@@ -134,8 +135,8 @@ class XmlWriter:
                 )
             self._notes[f"invalid {column}"] = f"Column {column!r}: characters that XML cannot hold became U+FFFD."
             texts = pc.replace_substring_regex(texts, _INVALID, "\ufffd")
-        if pc.any(pc.match_substring_regex(texts, "[&<>\r]"), min_count=0).as_py():
-            for mark, reference in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+        for mark, reference in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+            if has_any(texts, mark):
                 texts = pc.replace_substring(texts, mark, reference)
         return texts
 

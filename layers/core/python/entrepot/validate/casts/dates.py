@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from entrepot.errors import ContractError
 from entrepot.validate.casts.base import Caster, RefusedValueError, fail, holds
-from entrepot.validate.casts.patterns import Pattern, Rewrite, compile_pattern, rewrite
+from entrepot.validate.casts.counts import SERIALS, TICKS, Count
+from entrepot.validate.casts.patterns import Moment, Pattern, Rewrite, compile_pattern, rewrite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +22,7 @@ SURE_DATE = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 """A day that exists in every month of every year, as RE2."""
 
 
-def patterns_of(formats: list[str], iso: list[str]) -> list[Pattern]:
+def patterns_of(formats: list[str], iso: list[str]) -> list[Pattern | Count]:
     """A field's patterns, ``iso`` standing for the patterns given for it.
 
     Raises:
@@ -33,7 +34,7 @@ def patterns_of(formats: list[str], iso: list[str]) -> list[Pattern]:
             texts += iso
         else:
             texts.append(word)
-    return [compile_pattern(text) for text in dict.fromkeys(texts)]
+    return [Count(text) if text in TICKS or text in SERIALS else compile_pattern(text) for text in dict.fromkeys(texts)]
 
 
 def told(formats: list[str], example: str) -> str:
@@ -77,7 +78,7 @@ def date(formats: list[str]) -> Caster:
     accepted = told(formats, "2024-12-31")
     only_iso = all(p.text == _ISO_PATTERN for p in patterns)
 
-    rewriting = rewrite(patterns[0].text) if len(patterns) == 1 and not only_iso else None
+    rewriting = rewrite(patterns[0].text) if len(patterns) == 1 and "%" in patterns[0].text and not only_iso else None
 
     def fast(texts: pa.Array) -> pa.Array:
         if rewriting is not None:
@@ -86,7 +87,7 @@ def date(formats: list[str]) -> Caster:
 
     def one(text: str) -> dt.date:
         text = text.strip()
-        found = {m.date for p in patterns if (m := p.read(text)) is not None and m.date is not None}
+        found = {m.date for p in patterns if (m := p.read(text)) is not None and m.date is not None and _days(p, m)}
         if len(found) > 1:
             raise RefusedValueError("date_ambiguous", why="the contract allows both")
         if not found:
@@ -110,8 +111,17 @@ def rewritten(texts: pa.Array, by: Rewrite) -> pa.Array:
     return pc.replace_substring_regex(texts, by.sure, by.iso)
 
 
-def _whole_date(pattern: Pattern) -> bool:
+def _days(pattern: Pattern | Count, moment: Moment) -> bool:
+    """Whether nothing of a moment is lost in its date: a serial with a fraction is no date."""
+    return isinstance(pattern, Pattern) or moment.time == dt.time.min
+
+
+def _whole_date(pattern: Pattern | Count) -> bool:
+    if isinstance(pattern, Count):
+        return pattern.text in SERIALS
     groups = pattern.regex.groupindex.keys()
+    if {"G", "V", "u"} <= groups:
+        return True
     return ("Y" in groups or "y" in groups) and ("j" in groups or ("d" in groups and ("m" in groups or "b" in groups)))
 
 

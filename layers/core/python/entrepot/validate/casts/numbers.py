@@ -4,90 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from entrepot.errors import ContractError
 from entrepot.validate.casts.base import Caster, RefusedValueError, fail, holds
+from entrepot.validate.casts.styles import NumberStyle
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLANKS = " \t\r\n\f\v\u00a0\u2007\u202f\u2009\ufeff"
-"""Trimmed around values that are not text; no-break and thin spaces come out of spreadsheets."""
+__all__ = ["NumberStyle", "decimal", "decimal_text", "double", "integer"]
 
 _INT64 = 1 << 63
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _WHOLE = re.compile(r"[+-]?[0-9]+\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class NumberStyle:
-    """How numbers are written: the decimal mark, and what parts thousands (empty for nothing)."""
-
-    mark: str = "."
-    thousands: str = ""
-    not_finite: bool = False
-    """Whether NaN and infinity are numbers here."""
-
-    @staticmethod
-    def of(formats: list[str], decimal_mark: str) -> NumberStyle:
-        """From a field's formats: ``decimal:,`` ``thousands:.`` ``thousands:space`` ``not-finite``.
-
-        Raises:
-            ContractError: A format is not known, or both marks are the same.
-        """
-        mark, thousands, not_finite = decimal_mark, "", False
-        for word in formats:
-            name, _, value = word.partition(":")
-            if name == "decimal" and value in {".", ","}:
-                mark = value
-            elif name == "thousands" and value in {".", ",", "'", "_", "space"}:
-                thousands = " " if value == "space" else value
-            elif word == "not-finite":
-                not_finite = True
-            else:
-                raise ContractError(
-                    f"Format {word!r} is not one for numbers.",
-                    hint="Use decimal:, decimal:. thousands:, thousands:. thousands:' thousands:space not-finite.",
-                    format=word,
-                )
-        if mark == thousands:
-            raise ContractError(
-                f"The decimal mark and the thousands separator are both {mark!r}.",
-                hint="State the decimal mark with decimal:, or decimal:.",
-            )
-        return NumberStyle(mark, thousands, not_finite)
-
-    @property
-    def plain(self) -> bool:
-        """Whether numbers are written as Arrow reads them."""
-        return self.mark == "." and not self.thousands
-
-    def normal(self, text: str) -> str:
-        """A number's text with a point for decimals and without thousands; unreadable ones stay so."""
-        text = text.strip(_BLANKS)
-        if self.thousands:
-            separator = f"[{re.escape(self.thousands)}]" if self.thousands != " " else "[ \u00a0\u202f\u2009]"
-            if re.match(rf"[+-]?[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+(?![0-9])", text):
-                text = re.sub(separator, "", text)
-        if self.mark != ".":
-            text = text.replace(".", "?").replace(self.mark, ".")
-        return text
-
-    def prepare(self, texts: pa.Array) -> pa.Array:
-        """`normal` for a column."""
-        import pyarrow.compute as pc
-
-        if self.thousands:
-            chars = re.escape(self.thousands) if self.thousands != " " else " \u00a0\u202f\u2009"
-            grouped = rf"^[+-]?[0-9]{{1,3}}([{chars}][0-9]{{3}})+([^0-9].*)?$"
-            bare = pc.replace_substring_regex(texts, rf"[{chars}]", "")
-            texts = pc.if_else(pc.match_substring_regex(texts, grouped), bare, texts)
-        if self.mark != ".":
-            texts = pc.replace_substring(pc.replace_substring(texts, ".", "?"), self.mark, ".")
-        return texts
 
 
 def integer(style: NumberStyle) -> Caster:

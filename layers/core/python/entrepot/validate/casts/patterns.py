@@ -1,8 +1,9 @@
 """Date and time patterns (``%d/%m/%Y`` …) as regular expressions, read exactly.
 
 The directives are those of C's strftime that say something definite:
-``%Y %y %m %d %b %B %a %A %j %H %I %M %S %f %p %z %T %D %F %R %e %%``; month and weekday names are
-English. Leading zeros may be missing, as strptime allows. ``%y`` below 69 is in the 2000s (POSIX).
+``%Y %y %m %d %e %b %B %a %A %j %H %I %M %S %f %p %z %Z %T %D %F %R %%``, ISO weeks by ``%G %V %u`` and ``%Od`` for a
+day with its ordinal (1st, 2nd). Month and weekday names are those of the main European languages. Leading zeros may
+be missing, as strptime allows. ``%y`` below 69 is in the 2000s (POSIX).
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from entrepot.errors import ContractError
+from entrepot.validate.casts.names import is_weekday, month_number, zone_minutes
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<b>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
-)
-_DAY = r"(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?"
+PIVOT = 69
+"""Two-digit years from here on are in the 1900s, others in the 2000s (POSIX)."""
+
+_WORD = r"[^\W\d_]"
 
 _DIRECTIVES = {
     "Y": r"(?P<Y>[0-9]{4})",
@@ -27,10 +27,14 @@ _DIRECTIVES = {
     "m": r"(?P<m>1[0-2]|0?[1-9])",
     "d": r"(?P<d>3[01]|[12][0-9]|0?[1-9])",
     "e": r"\s?(?P<d>3[01]|[12][0-9]|0?[1-9])",
-    "b": _MONTH,
-    "B": _MONTH,
-    "a": _DAY,
-    "A": _DAY,
+    "Od": r"(?P<d>3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th|er|ère|re|ème|e|[ºª°oa])?",
+    "b": rf"(?P<b>{_WORD}{{3,12}})\.?",
+    "B": rf"(?P<b>{_WORD}{{3,12}})\.?",
+    "a": rf"(?P<a>{_WORD}{{2,14}}(?:-feira)?)\.?",
+    "A": rf"(?P<a>{_WORD}{{2,14}}(?:-feira)?)\.?",
+    "G": r"(?P<G>[0-9]{4})",
+    "V": r"(?P<V>5[0-3]|[1-4][0-9]|0?[1-9])",
+    "u": r"(?P<u>[1-7])",
     "j": r"(?P<j>[0-9]{1,3})",
     "H": r"(?P<H>2[0-3]|[01]?[0-9])",
     "I": r"(?P<I>1[0-2]|0?[1-9])",
@@ -38,7 +42,8 @@ _DIRECTIVES = {
     "S": r"(?P<S>[0-5]?[0-9])",
     "f": r"(?P<f>[0-9]{1,6})",
     "p": r"(?P<p>[ap]\.?m\.?)",
-    "z": r"(?P<z>z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2})?)",
+    "z": r"(?P<z>z|(?:utc|gmt)[+-][0-9]{1,2}(?::?[0-9]{2})?|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2})?)",
+    "Z": r"(?P<Z>[a-z]{1,5})",
     "%": "%",
 }
 _SHORT = {"T": "%H:%M:%S", "D": "%m/%d/%y", "F": "%Y-%m-%d", "R": "%H:%M"}
@@ -63,7 +68,7 @@ class Pattern:
     @property
     def has_zone(self) -> bool:
         """Whether the pattern reads an offset from UTC."""
-        return "z" in self.regex.groupindex
+        return not {"z", "Z"}.isdisjoint(self.regex.groupindex)
 
     def read(self, text: str) -> Moment | None:
         """What the text says, or None when it does not fit or names a day that does not exist."""
@@ -72,7 +77,7 @@ class Pattern:
             return None
         found = {k: v for k, v in match.groupdict().items() if v is not None}
         try:
-            return Moment(_date(found), _time(found), _offset(found.get("z")))
+            return Moment(_date(found), _time(found), _zone(found))
         except ValueError:
             return None
 
@@ -90,7 +95,7 @@ def compile_pattern(text: str) -> Pattern:
     full = re.sub(r"%([TDFR])", lambda m: _SHORT[m[1]], text)
     parts: list[str] = []
     pos = 0
-    for match in re.finditer(r"%-?(.)?", full):
+    for match in re.finditer(r"%-?(Od|.)?", full):
         parts.append(_literal(full[pos : match.start()]))
         directive = _DIRECTIVES.get(match[1] or "")
         if directive is None:
@@ -167,10 +172,14 @@ def _unknown(text: str, what: str) -> ContractError:
 
 
 def _date(found: dict[str, str]) -> dt.date | None:
+    if "a" in found and not is_weekday(found["a"]):
+        raise ValueError
+    if "G" in found:
+        return dt.date.fromisocalendar(int(found["G"]), int(found["V"]), int(found.get("u", 1)))
     if "Y" in found:
         year = int(found["Y"])
     elif "y" in found:
-        year = int(found["y"]) + (1900 if int(found["y"]) >= 69 else 2000)
+        year = int(found["y"]) + (1900 if int(found["y"]) >= PIVOT else 2000)
     else:
         return None
     if "j" in found:
@@ -178,7 +187,9 @@ def _date(found: dict[str, str]) -> dt.date | None:
         if day.year != year:
             raise ValueError
         return day
-    month = _MONTHS.index(found["b"][:3].lower()) + 1 if "b" in found else int(found.get("m", 1))
+    month = month_number(found["b"]) if "b" in found else int(found.get("m", 1))
+    if month is None:
+        raise ValueError
     return dt.date(year, month, int(found.get("d", 1)))
 
 
@@ -191,13 +202,25 @@ def _time(found: dict[str, str]) -> dt.time:
     return dt.time(hour, int(found.get("M", 0)), int(found.get("S", 0)), micro)
 
 
+def _zone(found: dict[str, str]) -> int | None:
+    if "Z" in found:
+        minutes = zone_minutes(found["Z"])
+        if minutes is None:
+            raise ValueError
+        return minutes
+    return _offset(found.get("z"))
+
+
 def _offset(text: str | None) -> int | None:
     if text is None:
         return None
-    if text[0] not in "+-":
+    text = text.lower().removeprefix("utc").removeprefix("gmt")
+    if text[:1] not in {"+", "-"}:
         return 0
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    hours, minutes = int(digits[:2]), int(digits[2:])
-    if hours > 15 or minutes > 59:
+    hours, _, rest = text[1:].partition(":")
+    if len(hours) > 2:
+        hours, rest = hours[:-2], hours[-2:]
+    minutes = int(rest or 0)
+    if int(hours) > 15 or minutes > 59:
         raise ValueError
-    return (hours * 60 + minutes) * (-1 if text[0] == "-" else 1)
+    return (int(hours) * 60 + minutes) * (-1 if text[0] == "-" else 1)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entrepot.errors import ContractError
 from entrepot.validate.casts.base import Caster, RefusedValueError, fail
+from entrepot.validate.casts.counts import TICKS, Count
 from entrepot.validate.casts.dates import ISO, SURE_DATE, patterns_of, rewritten, told, unreadable
 from entrepot.validate.casts.patterns import Moment, Pattern, rewrite
 
@@ -33,12 +34,12 @@ _MOST = (dt.datetime.max - _EPOCH) // dt.timedelta(microseconds=1)  # noqa: DTZ9
 
 def has_zone(formats: list[str]) -> bool:
     """Whether a datetime field's values are instants: its formats read an offset or state a zone."""
-    return any("%z" in f or f.startswith("tz:") for f in formats)
+    return any("%z" in f or "%Z" in f or f in TICKS or f.startswith("tz:") for f in formats)
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    patterns: list[Pattern]
+    patterns: list[Pattern | Count]
     zone: ZoneInfo | None
     iso_local: bool
     iso_zoned: bool
@@ -53,7 +54,8 @@ def _style(formats: list[str], *, zoned: bool) -> _Style:
     iso_local = (not rest or ISO in rest) and (not zoned or zone is not None)
     words = [f for f in rest if f not in {ISO, ISO_OFFSET}]
     patterns = patterns_of(words, []) if words else []
-    patterns += patterns_of([*(_ISO_LOCAL if iso_local else []), *(_ISO_ZONED if iso_zoned else [])] or ["%Y"], [])
+    iso = [*(_ISO_LOCAL if iso_local else []), *(_ISO_ZONED if iso_zoned else [])]
+    patterns += patterns_of(iso, []) if iso else []
     names = [told([ISO], "2024-12-31 23:59:59")] if iso_local else []
     names += ["2024-12-31T23:59:59+01:00 (ISO 8601 with its offset)"] if iso_zoned else []
     return _Style(patterns, zone, iso_local, iso_zoned, " or ".join([*words, *names]))
@@ -149,7 +151,7 @@ def _instant(local: dt.datetime, moment: Moment, zone: ZoneInfo | None) -> dt.da
 
 
 @lru_cache(maxsize=2)
-def _iso_patterns(*, zoned: bool) -> tuple[Pattern, ...]:
+def _iso_patterns(*, zoned: bool) -> tuple[Pattern | Count, ...]:
     return tuple(patterns_of(_ISO_ZONED if zoned else _ISO_LOCAL, []))
 
 
