@@ -138,6 +138,8 @@ def _word(code: str, i: int, section: Section) -> int:
     if char in "eE" and code[i + 1 : i + 2] in {"+", "-"}:
         add((EXPONENT, code[i : i + 2]))
         return i + 2
+    if char in "bB" and code[i + 1 : i + 2] in {"1", "2"}:  # which calendar; the dates stay what they are
+        return i + 2
     run = _DATE_RUN.match(code, i)
     if run:
         text = run[0].lower()
