@@ -96,7 +96,8 @@ def refuse(what: str, error: Exception) -> None:
         | TypeError,
     ):
         raise error
-    said = str(error).lower()
+    names = {"parquet": "Parquet", "orc": "ORC", "arrow": "Arrow"}
+    what, said = names.get(what, what), str(error).lower()
     for words, reason, message, hint in _WORDS:
         if any(word in said for word in words):
             told = message or "uses something that is not supported"
