@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sqlite3
+import time
 import zipfile
 from pathlib import Path
 
@@ -97,6 +98,8 @@ def test_what_could_be_delimited_is(text: str) -> None:
         ("/*!40101 SET NAMES utf8 */;\nCREATE TABLE `t` (`a` int);", "sql"),
         ("INSERT INTO `t` (`a`,`b`) VALUES (1,2);\n", "sql"),
         ("insert into t values (1, 'x');", "sql"),
+        ("INSERT INTO [my db] . [dbo].[a table] (a) VALUES (1);", "sql"),
+        ('insert into "Odd Name" values (1);', "sql"),
         ("USE [master]\nGO\nCREATE TABLE [dbo].[t]([a] [int])\nGO\n", "sql"),
         ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "sql"),
         ("COPY public.t (a, b) FROM stdin;\n1\t2\n\\.\n", "sql"),
@@ -327,3 +330,29 @@ def test_prefixes_of_anything_are_recognised_without_a_fault() -> None:
     for data in (out.getvalue(), _ole("Workbook"), tarred({"a": b"x"})[:2000], gzip.compress(CSV), CSV):
         for n in range(1, len(data), 10):
             assert kind(data[:n]).words
+
+
+@pytest.mark.parametrize(
+    ("start", "unit"),
+    [
+        ("INSERT INTO t", " "),
+        ("INSERT INTO t", '"a b" '),
+        ("", "CREATE OR REPLACE "),
+        ("", "GRANT a "),
+        ("", "/*"),
+        ("", "-- \n"),
+        ("<", 'a b="1" '),
+        ("", '<a x="'),
+        ("", "<!-- -->"),
+        ("", "["),
+        ("", '{"a":'),
+        ("From: a\n", "b: c\n"),
+        ('{"type":', '"geometry":'),
+    ],
+)
+def test_no_text_takes_long_to_recognise(start: str, unit: str) -> None:
+    data = start + unit * (70_000 // len(unit))
+    kind(data)
+    begun = time.process_time()
+    assert kind(data).words
+    assert time.process_time() - begun < 1

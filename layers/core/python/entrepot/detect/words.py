@@ -185,7 +185,8 @@ def _cells_behind(start: str) -> bool:
 _COMMENTS = re.compile(
     r"(?:\s+|--[^\n]*(?:\n|$)|/\*(?!!).*?\*/;?|#[^\n]*(?:\n|$)|\\(?:un)?restrict[^\n]*(?:\n|$))", re.DOTALL
 )
-_IDENTIFIER = r"[\w\"`\[\].@$ -]{1,200}?"
+_NAME = r"""(?:"[^"]{1,200}"|`[^`]{1,200}`|\[[^\]]{1,200}\]|[\w@$-]{1,200})"""
+_IDENTIFIER = rf"{_NAME}(?:\s{{0,9}}\.\s{{0,9}}{_NAME}){{0,3}}"
 _STATEMENT = re.compile(
     rf"""(?:
       CREATE\s+(?:OR\s+REPLACE\s+|GLOBAL\s+|LOCAL\s+|TEMP(?:ORARY)?\s+|UNLOGGED\s+|UNIQUE\s+)*
