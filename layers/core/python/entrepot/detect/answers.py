@@ -42,6 +42,7 @@ class Inferred:
         first: What does.
         least: The least value.
         most: The greatest.
+        thousands: Whether the points of its numbers may part thousands, though they are read as decimal points.
     """
 
     type: str
@@ -54,6 +55,7 @@ class Inferred:
     first: First | None = None
     least: str = ""
     most: str = ""
+    thousands: bool = False
 
     def __post_init__(self) -> None:
         """What is not said apart is the same."""

@@ -69,7 +69,7 @@ def guarded(what: str, parts: Iterator[T]) -> Iterator[T]:
             part = next(parts)
         except StopIteration:
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again, as ours where it is the file's fault
             refuse(what, error)
         yield part
 
@@ -178,7 +178,7 @@ def decoded_bytes(cells: pa.Array) -> int:
     if is_.is_struct(kind):
         return sum(decoded_bytes(part) for part in cells.flatten()) + len(cells)
     if is_.is_map(kind):
-        return decoded_bytes(cells.keys) + decoded_bytes(cells.items) + cells.nbytes
+        return decoded_bytes(cells.keys) + decoded_bytes(cells.items) + int(cells.nbytes)
     if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
         return decoded_bytes(pc.list_flatten(cells)) + 8 * len(cells)
     return int(cells.nbytes)
@@ -206,7 +206,7 @@ def _widest(values: pa.Array) -> int:
     if _is_bytes(values.type):
         return int(pc.max(pc.binary_length(values)).as_py() or 0)
     try:
-        return max(1, values.type.bit_width // 8)
+        return max(1, int(values.type.bit_width) // 8)
     except ValueError:
         return int(values.nbytes)
 

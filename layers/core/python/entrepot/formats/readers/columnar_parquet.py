@@ -111,12 +111,16 @@ def _framed(file: IO[bytes]) -> None:
 
 def _doubts(parquet: Any, schema: pa.Schema) -> list[str]:
     """What reading decides about columns that do not say all about themselves."""
-    found = []
-    for i in range(len(parquet.names)):
-        column = parquet.column(i)
-        if column.physical_type == "INT96":
-            found.append(f"Column {column.path!r} has times of the old kind (INT96), read to the microsecond.")
-    for field in schema:
-        if str(field.type) in {"binary", "large_binary"}:
-            found.append(f"Column {field.name!r} holds bytes, which do not say whether they are text; kept as bytes.")
-    return found
+    columns = (parquet.column(i) for i in range(len(parquet.names)))
+    return [
+        *(
+            f"Column {column.path!r} has times of the old kind (INT96), read to the microsecond."
+            for column in columns
+            if column.physical_type == "INT96"
+        ),
+        *(
+            f"Column {field.name!r} holds bytes, which do not say whether they are text; kept as bytes."
+            for field in schema
+            if str(field.type) in {"binary", "large_binary"}
+        ),
+    ]

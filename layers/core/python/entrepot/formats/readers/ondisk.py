@@ -27,17 +27,13 @@ class OnDisk:
     def _copied(self, file: IO[bytes], limit: int) -> str:
         file.seek(0)
         self._copy = tempfile.NamedTemporaryFile(prefix="entrepot-")  # noqa: SIM115 - it lives as long as this object
-        try:
-            while block := file.read(_BLOCK):
-                self._copy.write(block)
-                if self._copy.tell() > limit:
-                    raise SourceError(
-                        f"The source has more than {limit:,} bytes.", hint="Send it in parts.", reason="expanded_bytes"
-                    )
-            self._copy.flush()
-        except BaseException:
-            self._copy.close()
-            raise
+        while (block := file.read(_BLOCK)) and self._copy.tell() <= limit:
+            self._copy.write(block)
+        self._copy.flush()
+        if self._copy.tell() > limit:
+            raise SourceError(
+                f"The source has more than {limit:,} bytes.", hint="Send it in parts.", reason="expanded_bytes"
+            )
         return str(self._copy.name)
 
 

@@ -142,7 +142,9 @@ class Cells:
         try:
             if self._encoding in {"utf-8", "ascii"}:
                 return [pa.array(column, pa.binary()).cast(pa.string()) for column in columns]
-            return [pa.array([c if c is None else c.decode(self._encoding) for c in col], pa.string()) for col in columns]
+            return [
+                pa.array([c if c is None else c.decode(self._encoding) for c in col], pa.string()) for col in columns
+            ]
         except (pa.ArrowInvalid, UnicodeDecodeError):
             return None
 

@@ -9,8 +9,14 @@ from functools import lru_cache
 POSTGRESQL, MYSQL, SQLITE, SQLSERVER, STANDARD = "postgresql", "mysql", "sqlite", "sqlserver", "standard"
 
 _MARKS = (
-    (POSTGRESQL, rb"-- PostgreSQL database|\bpg_catalog\.|^COPY .* FROM stdin;|standard_conforming_strings|\\restrict "),
-    (MYSQL, rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*!\d{5}|/\*M!|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[A-Za-z]\\'[A-Za-z]"),
+    (
+        POSTGRESQL,
+        rb"-- PostgreSQL database|\bpg_catalog\.|^COPY .* FROM stdin;|standard_conforming_strings|\\restrict ",
+    ),
+    (
+        MYSQL,
+        rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*M?!\d{5}|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[a-z]\\'[a-z]",
+    ),
     (SQLITE, rb"^PRAGMA foreign_keys|\bsqlite_sequence\b|^BEGIN TRANSACTION;"),
     (SQLSERVER, rb"^GO\s*$|\[dbo\]|SET IDENTITY_INSERT|SET ANSI_NULLS|\bN'"),
     (POSTGRESQL, rb"::\w+|\bE'"),
@@ -50,12 +56,17 @@ class Dialect:
         Args:
             width: How many values.
         """
-        return _row(self.string, width)
+        return _row(self.word, self.string, width)
 
 
 @lru_cache(maxsize=256)
-def _row(string: bytes, width: int) -> re.Pattern[bytes]:
-    value = rb"\s*+((?:[NnXx]|_binary )?" + string + rb"|[-+.\w]++)\s*+"
+def _row(word: str, string: bytes, width: int) -> re.Pattern[bytes]:
+    simple = rb"(?:[NnXx]|_binary )?" + string + rb"|[-+.\w]++"
+    if word == MYSQL:
+        simple += rb'|"(?:[^"\\]++|""|\\.)*+"'
+    if word == SQLSERVER:
+        simple = rb"CAST\((?:" + simple + rb") AS \w+(?:\([\d, ]*\))?\)|" + simple
+    value = rb"\s*+(" + simple + rb")\s*+"
     return re.compile(rb"\s*+\(" + rb",".join([value] * width) + rb"\)", re.DOTALL)
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from entrepot.errors import SourceError
 from entrepot.formats.readers import sql_statements as statements
 from entrepot.formats.readers.sql_dialect import Dialect, identifiers
+from entrepot.formats.readers.sql_functions import of_kind
+from entrepot.formats.readers.sql_rows import IncompleteError, Values, row_end
 from entrepot.formats.readers.sql_stream import Window
-from entrepot.formats.readers.sql_values import Cell, IncompleteError, OpenValueError, Values, row_end, simple_cell
+from entrepot.formats.readers.sql_values import Cell, OpenValueError, simple_cell
 
 _COPY_END = re.compile(rb"(?:^|(?<=\n))\\\.[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 _DELIMITER = re.compile(rb"DELIMITER[ \t]+(\S+)[^\n]*", re.IGNORECASE)
@@ -318,4 +320,7 @@ class _Plain:
                 return inner
         elif token.isdigit():
             return token
+        elif token[:5].lower() == b"cast(":
+            cell, _, kind = token[5:-1].rpartition(b" AS ") if b" AS " in token else token[5:-1].rpartition(b" as ")
+            return of_kind(self(cell.strip()), kind.strip().lower())
         return simple_cell(token, self._dialect)

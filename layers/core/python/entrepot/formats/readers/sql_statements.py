@@ -27,20 +27,27 @@ _CREATE = re.compile(
 HEAD = 256 << 10
 """Bytes in which a statement's name and columns must be."""
 
-_IGNORED = (
-    r"SET|RESET|BEGIN|START TRANSACTION|COMMIT|END|SAVEPOINT|RELEASE|USE|GO|PRINT|LOCK|UNLOCK|PRAGMA|ANALYZE|VACUUM",
-    r"REINDEX|COMMENT|GRANT|REVOKE|CHECKPOINT|FLUSH",
-    r"CREATE( OR REPLACE)?( UNIQUE| CLUSTERED| NONCLUSTERED| FULLTEXT| SPATIAL| COLUMNSTORE)* INDEX",
-    r"CREATE( OR REPLACE)?( TEMP| TEMPORARY)? (SEQUENCE|SCHEMA|DATABASE|TYPE|DOMAIN|EXTENSION|STATISTICS|COLLATION)",
-    r"CREATE( OR REPLACE)?( ALGORITHM ?= ?\w+| DEFINER ?= ?\S+| SQL SECURITY \w+| TEMP| TEMPORARY| RECURSIVE"
-    r"| MATERIALIZED)* VIEW",
-    r"ALTER (SEQUENCE|SCHEMA|TYPE|DATABASE|INDEX|VIEW|MATERIALIZED VIEW|DEFAULT PRIVILEGES|EXTENSION|DOMAIN|STATISTICS)",
-    r"DROP (TABLE|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE|SCHEMA|DATABASE|TYPE|DOMAIN|EXTENSION|TRIGGER|FUNCTION"
-    r"|PROCEDURE|EVENT|CONSTRAINT)",
-    r"SELECT (PG_CATALOG\.)?(SET_CONFIG|SETVAL) ?\(",
-    r"REFRESH MATERIALIZED VIEW|DELETE FROM [\"`\[]?SQLITE_\w+|EXEC(UTE)? (\[?SYS\]?\.)?\[?SP_(ADDEXTENDEDPROPERTY|DB_)",
+_REPLACING = r"CREATE( OR REPLACE)?"
+_PASSED = (
+    "SET|RESET|BEGIN|START TRANSACTION|COMMIT|END|SAVEPOINT|RELEASE|USE|GO|PRINT|LOCK|UNLOCK|PRAGMA|ANALYZE|VACUUM"
+    "|REINDEX|COMMENT|GRANT|REVOKE|CHECKPOINT|FLUSH|REFRESH MATERIALIZED VIEW"
 )
-_IGNORE = re.compile("(?:" + "|".join(_IGNORED) + r")(?![A-Z0-9_])", re.IGNORECASE)
+_MADE = (
+    r"(( UNIQUE| CLUSTERED| NONCLUSTERED| FULLTEXT| SPATIAL| COLUMNSTORE)* INDEX"
+    r"|( TEMP| TEMPORARY)? (SEQUENCE|SCHEMA|DATABASE|TYPE|DOMAIN|EXTENSION|STATISTICS|COLLATION)"
+    r"|( ALGORITHM ?= ?\w+| DEFINER ?= ?\S+| SQL SECURITY \w+| TEMP| TEMPORARY| RECURSIVE| MATERIALIZED)* VIEW)"
+)
+_ALTERED = "SEQUENCE|SCHEMA|TYPE|DATABASE|INDEX|VIEW|MATERIALIZED VIEW|DEFAULT PRIVILEGES|EXTENSION|DOMAIN|STATISTICS"
+_DROPPED = (
+    "TABLE|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE|SCHEMA|DATABASE|TYPE|DOMAIN|EXTENSION|TRIGGER|FUNCTION|PROCEDURE|EVENT"
+)
+_IGNORE = re.compile(
+    rf"(?:{_PASSED}|{_REPLACING}{_MADE}|ALTER ({_ALTERED})|DROP ({_DROPPED}))(?![A-Z0-9_])"  # noqa: S608 - a pattern
+    r"|SELECT (PG_CATALOG\.)?(SET_CONFIG|SETVAL) ?\(|DELETE FROM [\"`\[]?SQLITE_\w+"
+    r"|EXEC(UTE)? (\[?SYS\]?\.)?\[?SP_(ADDEXTENDEDPROPERTY|DB_)",
+    re.IGNORECASE,
+)
+"""Statements that have and change neither rows nor columns of what was read; `docs/formats/sql.md` lists them."""
 _ALTER_TABLE = re.compile(r"ALTER( FOREIGN)? TABLE", re.IGNORECASE)
 _RESHAPES = re.compile(
     r"\b(ADD (COLUMN\b|(?!CONSTRAINT|PRIMARY|UNIQUE|KEY|INDEX|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE|DEFAULT|GENERATED"
@@ -121,7 +128,7 @@ def emptied(words: str) -> list[str]:
 def name_of(words: str) -> str:
     """What a statement is called in a refusal: its first words."""
     if words.startswith("."):
-        return words.split(" ")[0][:20]
+        return words.split(" ", maxsplit=1)[0][:20]
     if re.match(r"COPY\b.*\bPROGRAM\b", words, re.IGNORECASE):
         return "COPY … FROM PROGRAM"
     if re.match(r"COPY\b", words, re.IGNORECASE):
@@ -134,7 +141,10 @@ def name_of(words: str) -> str:
         return f"CREATE {found[1].upper()}" if found else "CREATE DEFINER"
     found_words = re.findall(r"[A-Za-z_]+", words)[: most + (most == 3)]
     kept = [w.upper() for w in found_words if w.isascii()]
-    return " ".join(kept[:1] if kept[:1] in (["UPDATE"], ["DELETE"], ["MERGE"], ["CALL"], ["DO"], ["EXEC"]) else kept) or "a sign"
+    return (
+        " ".join(kept[:1] if kept[:1] in (["UPDATE"], ["DELETE"], ["MERGE"], ["CALL"], ["DO"], ["EXEC"]) else kept)
+        or "a sign"
+    )
 
 
 def is_system(name: bytes) -> bool:
@@ -183,7 +193,8 @@ _PART = re.compile(
 
 def parenthesised(text: bytes) -> tuple[list[bytes], bytes]:
     """The parts between the commas of what stands in parentheses first, and what follows them."""
-    depth, parts, held = 0, [], b""
+    parts: list[bytes] = []
+    depth, held = 0, b""
     for match in _PART.finditer(text):
         token = match[0]
         if token == b"(":
@@ -210,7 +221,8 @@ _CONSTRAINT = re.compile(
 _COLUMN = re.compile(rb"(?P<name>" + IDENTIFIER + rb")\s*(?P<rest>.*)", re.DOTALL)
 _TYPE = re.compile(
     r"[\"\[]?(?P<word>[a-z_][\w.$]*)[\"\]]?(?P<more>(?: (?:varying|precision|unsigned|zerofill|large object))*)"
-    r"(?P<size>\s*\([^)]*\))?(?P<after>(?: (?:unsigned|signed|zerofill|with time zone|without time zone))*)(?P<array>\s*\[.*?\])?",
+    r"(?P<size>\s*\([^)]*\))?"
+    r"(?P<after>(?: (?:unsigned|signed|zerofill|with time zone|without time zone))*)(?P<array>\s*\[.*?\])?",
     re.IGNORECASE,
 )
 
@@ -224,11 +236,24 @@ def _column(part: bytes, encoding: str) -> tuple[str, str] | None:
     rest = re.sub(r"\s+", " ", match["rest"].decode("latin-1")).strip()
     kind = _TYPE.match(rest)
     declared = ""
-    if kind and kind["word"].upper() not in {"PRIMARY", "NOT", "NULL", "DEFAULT", "UNIQUE", "REFERENCES", "CHECK", "AS"}:
+    if kind and kind["word"].upper() not in {
+        "PRIMARY",
+        "NOT",
+        "NULL",
+        "DEFAULT",
+        "UNIQUE",
+        "REFERENCES",
+        "CHECK",
+        "AS",
+    }:
         declared = "".join([kind["word"], kind["more"], kind["size"] or "", kind["after"], kind["array"] or ""])
     return bare(match["name"]).decode(encoding, "replace"), declared.lower().strip()
 
 
 def _is_typed(part: bytes) -> bool:
     """Whether a part that begins like a constraint is a column of that name, such as `key text`."""
-    return bool(re.match(rb"(?:KEY|INDEX|LIKE|CHECK)\s+(?:INT|INTEGER|BIGINT|VARCHAR|TEXT|CHAR|NUMERIC|DATE)\b", part, re.IGNORECASE))
+    return bool(
+        re.match(
+            rb"(?:KEY|INDEX|LIKE|CHECK)\s+(?:INT|INTEGER|BIGINT|VARCHAR|TEXT|CHAR|NUMERIC|DATE)\b", part, re.IGNORECASE
+        )
+    )

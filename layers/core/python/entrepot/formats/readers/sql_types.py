@@ -13,6 +13,10 @@ DECLARED = b"sql_type"
 WORD = b"type"
 """In a field's metadata: the contract's word for that type; not there when none fits."""
 
+_TEXTS = (
+    r"(n?var)?char(acter)?( varying)?|n?char|n?varchar\d?|(tiny|medium|long|n)?text|n?clob|bpchar|citext|name|string"
+    r"|character( large object)?|enum|set|xml|sysname|national character.*"
+)
 _WORDS = (
     (r"(tiny|small|medium|big)?int\d?|integer|(big|small)?serial\d?|int\d|year|oid", "integer"),
     (r"float\d?|double( precision)?|real|binary_double|binary_float", "float"),
@@ -22,9 +26,8 @@ _WORDS = (
     (r"timestamp.*|datetime.*|smalldatetime", "datetime"),
     (r"uuid|uniqueidentifier", "uuid"),
     (r"jsonb?", "json"),
-    (r"(n?var)?char(acter)?( varying)?|n?char|n?varchar\d?|(tiny|medium|long|n)?text|n?clob|bpchar|citext|name|string"
-     r"|character( large object)?|enum|set|xml|sysname|national character.*", "string"),
-)  # fmt: skip
+    (_TEXTS, "string"),
+)
 _SHAPE = re.compile(r"(?P<word>[a-z_][\w. ]*)(?:\((?P<size>[^)]*)\)(?P<after>[a-z ]*))?(?P<array>\[.*\])?")
 
 

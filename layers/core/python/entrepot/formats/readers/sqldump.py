@@ -73,7 +73,11 @@ class DumpReader:
         self.encoding, mark = self._encoding(file, head, size, options.encoding)
         self._file, self._start, self._letters = file, mark, self.encoding.removesuffix("-sig")
         if not cut_by_bytes(self.encoding):
-            self._file, self._start, self._letters = _as_utf8(file, mark, self.encoding, self._limits.expanded_bytes), 0, "utf-8"
+            self._file, self._start, self._letters = (
+                _as_utf8(file, mark, self.encoding, self._limits.expanded_bytes),
+                0,
+                "utf-8",
+            )
         self._file.seek(self._start)
         head = self._file.read(_SAMPLE)
         if re.search(rb"standard_conforming_strings\s*=\s*'?off", head, re.IGNORECASE):
@@ -141,7 +145,9 @@ class DumpReader:
 
     def _check(self, found: dict[str, _Found], table: _Found) -> None:
         if len(found) > self._limits.tables:
-            raise SourceError("The script has too many tables.", hint=f"{self._limits.tables:,} may be.", reason="tables")
+            raise SourceError(
+                "The script has too many tables.", hint=f"{self._limits.tables:,} may be.", reason="tables"
+            )
         if max(len(table.columns), len(table.declared or []), table.width) > self._limits.columns:
             raise SourceError(
                 f"A table has more than {self._limits.columns:,} columns.", hint="Send fewer.", reason="columns"

@@ -1,5 +1,6 @@
 """SQLite database files, opened read-only and never trusted."""
 
+# ruff: noqa: S608 - names are quoted by _quoted; the database is read-only, and its authorizer allows nothing else
 from __future__ import annotations
 
 import contextlib
@@ -57,7 +58,9 @@ class DatabaseReader:
         file.seek(0)
         if file.read(16) != b"SQLite format 3\0":
             raise SourceError(
-                "This is no SQLite database.", hint="Its first bytes are another's; it may be encrypted.", reason="format"
+                "This is no SQLite database.",
+                hint="Its first bytes are another's; it may be encrypted.",
+                reason="format",
             )
         self._size = file.seek(0, os.SEEK_END)
         self._place = OnDisk(file, options.limits.expanded_bytes)
@@ -80,7 +83,9 @@ class DatabaseReader:
             connection.close()
 
     def _listed(self, database: _Database) -> list[str]:
-        found = database.rows("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid")
+        found = database.rows(
+            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid"
+        )
         names = []
         for kind, name, sql in found:
             virtual = isinstance(sql, str) and sql.lstrip().upper().startswith("CREATE VIRTUAL")
@@ -92,7 +97,9 @@ class DatabaseReader:
             else:
                 names.append(name)
             if len(names) > self._limits.tables:
-                raise SourceError("There are too many tables.", hint=f"{self._limits.tables:,} may be.", reason="tables")
+                raise SourceError(
+                    "There are too many tables.", hint=f"{self._limits.tables:,} may be.", reason="tables"
+                )
         return names
 
     def _table(self, database: _Database, name: str) -> Table:
@@ -105,7 +112,9 @@ class DatabaseReader:
         ]
         if len(columns) > self._limits.columns:
             raise SourceError(
-                f"Table {name!r} has {len(columns):,} columns.", hint=f"{self._limits.columns:,} may be.", reason="columns"
+                f"Table {name!r} has {len(columns):,} columns.",
+                hint=f"{self._limits.columns:,} may be.",
+                reason="columns",
             )
         names, doubts = column_names([own for own, _ in columns], len(columns))
         rows = int(next(database.rows(f"SELECT count(*) FROM {_quoted(name)}"))[0] or 0)
@@ -220,7 +229,9 @@ def _ours() -> Iterator[None]:
             raise SourceError("A cell is too large.", hint="Leave such values out.", reason="cell_bytes") from None
         if name == "SQLITE_INTERRUPT":
             raise SourceError(
-                "The database gives no rows for too long.", hint="It is broken, or made to keep a reader busy.", reason="slow"
+                "The database gives no rows for too long.",
+                hint="It is broken, or made to keep a reader busy.",
+                reason="slow",
             ) from None
         if name == "SQLITE_NOTADB":
             raise SourceError(

@@ -46,7 +46,7 @@ class Column:
 def _is_textual(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def columns(

@@ -184,7 +184,7 @@ class _Parquet(ColumnarWriter):
 
 class _Orc(ColumnarWriter):
     what = "ORC"
-    words = {
+    words: Mapping[str, str] = {
         "int": "a wider whole number",
         "decimal128(20, 0)": "a decimal",
         "float": "a float of 32 bits",

@@ -6,6 +6,7 @@ what is there is converted.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from entrepot.formats.nested import entries_of
@@ -87,5 +88,5 @@ def _lists(kind: pa.DataType, offsets: list[int], values: pa.Array, gone: pa.Arr
     if is_.is_large_list(kind):
         return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values, type=kind, mask=gone)
     make, width = (pa.ListViewArray, pa.int32()) if is_.is_list_view(kind) else (pa.LargeListViewArray, pa.int64())
-    sizes = [after - before for before, after in zip(offsets, offsets[1:], strict=False)]
+    sizes = [after - before for before, after in pairwise(offsets)]
     return make.from_arrays(pa.array(offsets[:-1], width), pa.array(sizes, width), values, type=kind, mask=gone)

@@ -14,7 +14,6 @@ from entrepot.formats.readers.workbook.sections import (
     COMMA,
     DATE,
     DIGIT,
-    ELAPSED,
     EXPONENT,
     GENERAL,
     LITERAL,
@@ -185,7 +184,7 @@ class NumberFormat:
         return digits_of(value)
 
     def _exact_date(self, section: Section, value: float) -> str:
-        if any(k == ELAPSED for k, _ in section.tokens):
+        if section.elapsed:
             return dates.elapsed(value)
         return dates.iso(section, value, epoch1904=self._epoch1904) or digits_of(value)
 

@@ -44,6 +44,8 @@ class Section:
     language: int = 0
     has_date: bool = False
     has_time: bool = False
+    elapsed: bool = False
+    """Whether it shows a length of time."""
 
     def has(self, kind: int) -> bool:
         """Whether a token of that kind is in it."""
@@ -87,6 +89,7 @@ def _section(code: str) -> Section:
     section.kind = _kind(section)
     if section.kind == "date":
         section.tokens = _minutes(section.tokens)
+        section.elapsed = section.has(ELAPSED)
         system = section.language & 0xFFFF
         section.has_date = system == 0xF800 or any(k == DATE and t[0] in "ymdeb" for k, t in section.tokens)
         section.has_time = system == 0xF400 or any(
