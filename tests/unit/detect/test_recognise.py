@@ -147,6 +147,7 @@ def test_a_name_only_breaks_ties(text: str, name: str, expected: str) -> None:
         ("\n<HTML><head></head></HTML>", "an HTML page"),
         ("<table><tr><td>1</td></tr></table>", "an HTML page"),
         ('<?xml version="1.0"?><!DOCTYPE html PUBLIC "x" "y"><html/>', "an HTML page"),
+        ('<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>', "an XSLT program"),
         ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "a calendar or an address card"),
         (
             "From ann@example.org Mon May 06 10:00:00 2024\nFrom: a@example.org\nTo: b\n\nx",
