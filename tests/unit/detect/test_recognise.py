@@ -207,6 +207,28 @@ def test_workbooks_by_their_parts(names: list[str], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("type_", "expected"),
+    [
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml", "xlsx"),
+        ("application/vnd.ms-excel.sheet.macroEnabled.main+xml", "xlsm"),
+        ("application/vnd.ms-excel.sheet.binary.macroEnabled.main", "xlsb"),
+    ],
+)
+def test_workbooks_with_parts_at_unusual_places(type_: str, expected: str) -> None:
+    types = f'<Types><Override PartName="/main.part" ContentType="{type_}"/></Types>'.encode()
+    assert word(zipped({"[Content_Types].xml": types, "main.part": b"x"})) == expected
+
+
+def test_workbooks_in_no_container() -> None:
+    assert word(b"\x09\x08\x10\x00\x00\x06\x05\x00") == "xls"
+    assert word(b"\x09\x00\x04\x00\x07\x00\x10\x00") == "xls"
+    book = '<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<{0}Workbook xmlns{1}="urn:schemas-microsoft-com:office:spreadsheet"/>'
+    assert word(book.format("", ""), "x.xml") == "xls"
+    assert word(book.format("ss:", ":ss"), "x.xls") == "xls"
+    assert word("<Workbook><Row/></Workbook>") == "xml"
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"[Content_Types].xml": b"x", "word/document.xml": b"x"}, "a Word document"),

@@ -40,7 +40,7 @@ def as_text(head: bytes) -> tuple[str, bool]:
 
 
 def text_kind(text: str, *, whole: bool, name: str = "") -> str | None:
-    """json, jsonl, xml, xslt, html, sql, eml, mbox or calendar; None for what remains.
+    """json, jsonl, xml, xml2003, xslt, html, sql, eml, mbox or calendar; None for what remains.
 
     Args:
         text: The first characters.
@@ -131,6 +131,7 @@ _SKIPPED = re.compile(r"(?:\s+|<\?(?!xml-stylesheet\b).*?\?>|<!--.*?-->|<\?xml-s
 _DOCTYPE = re.compile(r"<!DOCTYPE\s+([\w:.-]+)", re.IGNORECASE)
 _ELEMENT = re.compile(r"<(?P<name>[^\W\d][\w.-]*(?::[\w.-]+)?)(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*\s*/?>")
 _XSLT = "http://www.w3.org/1999/XSL/Transform"
+_WORKBOOK = "urn:schemas-microsoft-com:office:spreadsheet"
 _OPEN = re.compile(r"<[^\W\d][\w:.-]*(?:\s|>|/>|$)")
 _HTML = frozenset(
     {
@@ -170,6 +171,8 @@ def _markup_kind(start: str, name: str) -> str | None:
         return "html"
     if root.endswith((":stylesheet", ":transform")) and _XSLT in start[at : at + 4096]:
         return "xslt"
+    if root.rpartition(":")[2] == "workbook" and _WORKBOOK in start[:4096]:
+        return "xml2003"
     if told or name.endswith(".xml"):
         return "xml"
     if element is None:
