@@ -76,7 +76,7 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
         return "EMPTY"
     if depth == 1 and not points and all(map(_is_pair, places)):
         sizes.add(2)
-        return f"({', '.join([f'{x} {y}' for x, y in places])})"
+        return f"({b', '.join([b' '.join(place) for place in places]).decode()})"
     inner = [_places(p, depth - 1, points, sizes) for p in places]
     return f"({', '.join(f'({text})' for text in inner)})" if points and depth == 1 else f"({', '.join(inner)})"
 
@@ -88,7 +88,7 @@ def _is_pair(place: object) -> bool:
 
 def _number(value: object) -> str:
     if isinstance(value, Number):
-        return str(value)
+        return value.decode()
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):
