@@ -25,6 +25,8 @@ _TYPES = {name.upper(): name for name in (*_DEPTHS, _COLLECTION)}
 TYPES = frozenset(_TYPES.values())
 """The words of GeoJSON for geometries."""
 _DEEP = 32
+_LONG = 400
+"""Digits of a number, at most."""
 _SIZES = {"": 2, "Z": 3, "ZM": 4}
 
 
@@ -92,13 +94,15 @@ def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):
+        if abs(value) >= 10**_LONG:
+            raise _bad("A coordinate is not a number.")
         return str(value)
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
         raise _bad("A coordinate is not a number.")
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|([(),])|(\S))")
+_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)|([(),])|(\S))")
 
 
 def from_wkt(text: str) -> Geometry:
@@ -191,7 +195,7 @@ def _position(tokens: _Tokens, measure: str) -> list[int | Decimal]:
     place: list[int | Decimal] = []
     while tokens.next not in {",", ")", "(", ""}:
         number = tokens.take()
-        if number[0].isalpha():
+        if number[0].isalpha() or len(number) > _LONG:
             raise _bad("A coordinate is not a number.")
         place.append(int(number) if number.lstrip("+-").isdigit() else Decimal(number))
     # Many programs leave the Z out.
