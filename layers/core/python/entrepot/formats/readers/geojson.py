@@ -16,8 +16,9 @@ from entrepot.formats.encoding import codec_name
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, flatten, written
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
+from entrepot.formats.refusals import structural
 from entrepot.formats.wkt import TYPES, to_wkt
-from entrepot.model.findings import Finding, QuarantinedRow
+from entrepot.model.findings import QuarantinedRow
 
 _COLLECTION = re.compile(rb'"type"\s*:\s*"FeatureCollection"')
 _LIST = re.compile(rb'"features"\s*:\s*\[')
@@ -283,12 +284,7 @@ def _free(name: str, taken: dict[str, None], other: str) -> str:
 
 
 def _refusal(number: int, feature: dict[str, Any], error: SourceError) -> QuarantinedRow:
-    finding = Finding(
-        code="geometry",
-        field="geometry",
-        message=error.message,
-        action="Mend the geometry; RFC 7946 says how one is written.",
-    )
+    finding = structural("geometry", detail=error.message).model_copy(update={"field": "geometry"})
     return QuarantinedRow(row=number, raw=_raw(feature), findings=[finding])
 
 
