@@ -120,7 +120,7 @@ class WorkbookReader:
         if not shown and header:
             header = _named(header, found.names(found.shown))
         names, renamed = column_names(header, len(found.columns))
-        rows = found.rows - found.skip - found.header
+        rows = None if shown and self._book.hides else found.rows - found.skip - found.header
         return Table(
             name=sheet.name,
             schema=pa.schema([pa.field(n, pa.string()) for n in names]),
@@ -143,7 +143,7 @@ class WorkbookReader:
         if isinstance(found, SourceError):
             raise found
         found_items = items(self._book, table, self._options.values, Notes())
-        below = _below(found_items, found.skip + found.header)
+        below = _below(found_items, found.first_data() - 1)
         yield from _batches(below, found.columns, self._tables[table].schema)
 
 
@@ -152,19 +152,21 @@ def _named(exact: list[str], shown: list[str]) -> list[str]:
     return [s if s.strip() else e for e, s in zip(exact, shown, strict=True)]
 
 
-def _below(found: Iterator[Row | Block], head: int) -> Iterator[Row | Block]:
-    """What stands below the first rows."""
+def _below(found: Iterator[Row | Block], first: int) -> Iterator[Row | Block]:
+    """The rows from a number on, from 0; what has passed it is not looked at."""
+    passed = False
     for item in found:
-        if not head:
+        if passed:
             yield item
         elif not isinstance(item, Block):
-            head -= 1
+            passed = item[0] >= first
+            if passed:
+                yield item
         else:
-            rows = len(item.numbers)
-            if rows > head:
-                columns = {place: column.slice(head) for place, column in item.columns.items()}
-                yield Block(item.numbers[head:], columns)
-            head = max(0, head - rows)
+            above = sum(number < first for number in item.numbers)
+            passed = above < len(item.numbers)
+            if passed:
+                yield Block(item.numbers[above:], {p: c.slice(above) for p, c in item.columns.items()})
 
 
 def _batches(found: Iterator[Row | Block], columns: list[int], schema: pa.Schema) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -132,6 +132,10 @@ class Rendering:
             return self.format(style).show_text(value)
         return value
 
+    def as_stored(self, style: int) -> bool:
+        """Whether a style gives short numbers as they are stored."""
+        return self.format(style).bare if self.exact else self.format(style).plain
+
     def restyles(self, style: int) -> bool:
         """Whether a style may show a text otherwise than it is."""
         return self.values == "shown" and self.format(style).restyles
@@ -169,6 +173,8 @@ class Book(Protocol):
     format: str
     doubts: list[str]
     sheets: list[Sheet]
+    hides: bool
+    """Whether a format of it shows nothing, so that rows may be empty as shown and are not."""
 
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
         """The rows of a sheet that have cells, in the file's order.
@@ -182,6 +188,11 @@ class Book(Protocol):
             SourceError: The sheet breaks off, or passes a limit.
         """
         ...
+
+
+def hiding(codes: Iterable[str]) -> bool:
+    """Whether one of the formats shows nothing of some numbers."""
+    return any(format_of(code).hides for code in set(codes))
 
 
 def items(book: Book, sheet: int, values: Values, notes: Notes) -> Iterator[Row | Block]:

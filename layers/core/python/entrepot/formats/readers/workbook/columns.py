@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from entrepot.formats.readers.workbook.book import MAX_ROWS, Block, column_of
+from entrepot.formats.readers.workbook.dates import LAST_DAY
 from entrepot.formats.readers.workbook.strings import Texts
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Handlers = Callable[[bytes, bytes], Callable[[bytes], str]]
 """Attributes of a cell and the tag that opens its value → what turns the value into text."""
 
 _LETTERS = re.compile(rb'<c r="([A-Z]{1,3})[0-9]')
+_EPOCH_DAYS = 25_569
+"""Serial of 1970-01-01."""
 _MOST_COLUMNS = 300
 _MOST_MISSES = 20
 """Chunks that may have another form than those before, until patterns are given up."""
@@ -127,13 +130,15 @@ class ColumnReader:
         groups = iter(zip(*rows, strict=True))
         numbers = [int(n) - 1 for n in next(groups)]
         values: dict[int, list[_Values]] = {}
-        there = 0
+        formulas = b"<f" in chunk
+        there = filled = 0
         for place, kind in self._layout.items():
             values[place] = [next(groups) for _ in range(3 if kind is None else 1)]
             # An empty value is not told from none in a known cell; that is made up for by learning anew.
             there += len(rows) - values[place][1 if kind is None else 0].count(b"")
+            filled += len(rows) - values[place][-1].count(b"") if formulas else 0
         stored = chunk.count(b"<v") + chunk.count(b"<is")
-        if there != stored or (b"<f" in chunk and chunk.count(b"<c") != stored):
+        if there != stored or (formulas and chunk.count(b"<c") != filled):
             return None  # a cell was passed over, or a formula may have no value
         if min(numbers) < 0 or max(numbers) >= MAX_ROWS:
             return None
@@ -178,6 +183,10 @@ class ColumnReader:
             found = self._take(stored, shared)
             if found is not None:
                 return found
+        if kind == "date":
+            found = _moments(stored, timed=bool(room))
+            if found is not None:
+                return found
         if kind == "number":
             return self._numbers(stored, room, self._handlers(attributes, tag))
         return _by_value(stored, self._handlers(attributes, tag))
@@ -220,6 +229,41 @@ class ColumnReader:
             return None
         cells = shared.take(places)
         return pc.if_else(pc.equal(pc.binary_length(cells), 0), None, cells) if self._texts.empty else cells
+
+
+def _moments(stored: pa.Array, *, timed: bool) -> pa.Array | None:
+    """Serials of the 1900 system in ISO form, all at once; None when some of them need a closer look.
+
+    Args:
+        stored: The serials.
+        timed: Whether the time of day is shown.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        serials = stored.cast(pa.string()).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    limits = pc.min_max(serials)
+    least, most = limits["min"].as_py(), limits["max"].as_py()
+    if least is None or not (least >= 61 and most < LAST_DAY):
+        return None
+    noise = 2 if most < 1e5 else 12
+    millis = pc.round(pc.multiply(serials, 86_400_000.0))
+    apart = pc.abs(pc.subtract(pc.multiply(serials, 86_400_000_000.0), pc.multiply(millis, 1000.0)))
+    if most >= 1e6 or pc.max(apart).as_py() > noise:
+        return None
+    units = pc.subtract(millis.cast(pa.int64()), _EPOCH_DAYS * 86_400_000)
+    if not timed:
+        days = pc.divide(units, 86_400_000)
+        if not pc.all(pc.equal(pc.multiply(days, 86_400_000), units)).as_py():
+            return None
+        return days.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
+    seconds = pc.divide(units, 1000)
+    if not pc.all(pc.equal(pc.multiply(seconds, 1000), units)).as_py():
+        return None
+    return seconds.cast(pa.timestamp("s")).cast(pa.string())
 
 
 def _by_value(stored: pa.Array, handler: Callable[[bytes], str]) -> pa.Array:

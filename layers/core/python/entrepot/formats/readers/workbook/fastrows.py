@@ -93,8 +93,11 @@ class FastRows:
         style, kind = self._style(attributes)
         if tag != b"v" or kind not in {"n", "s", "b", "e", "d"}:
             return ("", 0) if self._rendering.restyles(style) else ("text", 0)
-        if kind == "n" and self._rendering.format(style).plain:
+        if kind == "n" and self._rendering.as_stored(style):
             return "number", 15 if self._rendering.exact else 11
+        if kind == "n" and self._rendering.exact and not self._rendering.epoch1904:
+            day = self._rendering.format(style).day
+            return ("", 0) if day is None else ("date", int(day))
         return ("shared", 0) if kind == "s" and not self._rendering.restyles(style) else ("", 0)
 
     def _found(self, head: bytes, stream: Stream, columns: ColumnReader | None) -> Iterator[Row | Block]:
@@ -274,7 +277,7 @@ class FastRows:
         return shared
 
     def _numbers(self, style: int) -> Callable[[bytes], str]:
-        plain = self._rendering.format(style).plain
+        plain = self._rendering.as_stored(style)
         # As many characters are shown as they stand.
         room = 15 if self._rendering.exact else 11
         known: dict[bytes, str] = {}

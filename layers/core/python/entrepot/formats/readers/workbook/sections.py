@@ -46,6 +46,8 @@ class Section:
     has_time: bool = False
     elapsed: bool = False
     """Whether it shows a length of time."""
+    plan: tuple[object, ...] | None = None
+    """How its numbers are laid out; made when the first is shown."""
 
     def has(self, kind: int) -> bool:
         """Whether a token of that kind is in it."""
@@ -135,6 +137,8 @@ def _word(code: str, i: int, section: Section) -> int:
         return ampm.end()
     if char in "eE" and code[i + 1 : i + 2] in {"+", "-"}:
         add((EXPONENT, code[i : i + 2]))
+        return i + 2
+    if char in "bB" and code[i + 1 : i + 2] in {"1", "2"}:  # which calendar; the dates stay what they are
         return i + 2
     run = _DATE_RUN.match(code, i)
     if run:

@@ -57,7 +57,8 @@ class Survey:
         Args:
             rows: ``exact`` or ``shown``.
         """
-        head = rows[self.skip : self.skip + self.header]
+        there = dict(rows)  # a row may be empty as it is shown
+        head = [(number, there.get(number, [])) for number, _ in self.exact[self.skip : self.skip + self.header]]
         if not head:
             return []
         touched = {r for r1, _, r2, _ in self.notes.merges for r in range(r1, min(r2, r1 + _MOST_HEADER_ROWS) + 1)}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from entrepot.formats.readers.workbook.book import Block, Notes, Rendering, Row, Sheet, Values
+from entrepot.formats.readers.workbook.book import Block, Notes, Rendering, Row, Sheet, Values, hiding
 from entrepot.formats.readers.workbook.fastrows import FastRows, is_plain
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import Package, broken, elements, guarded, local, relations, tree
@@ -42,6 +42,7 @@ class XlsxBook:
         with guarded("its workbook part"):
             self._read_workbook()
         self._formats = self._read_styles()
+        self.hides = hiding(self._formats)
         self._texts: Texts | None = None
 
     def _read_workbook(self) -> None:

@@ -17,6 +17,7 @@ from entrepot.formats.readers.workbook.book import (
     Row,
     Sheet,
     Values,
+    hiding,
 )
 from entrepot.formats.readers.workbook.package import Stream, broken, guarded, local, refuse_doctype
 
@@ -77,6 +78,7 @@ class Xml2003Book:
                     self.sheets[-1].hidden = str(found)
                 if len(self.sheets) > _MOST_SHEETS:
                     break
+        self.hides = hiding(self._styles.values())
 
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
         """The rows of a sheet; see `entrepot.formats.readers.workbook.book.Book`."""
