@@ -11,6 +11,7 @@ from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.readers.workbook.book import Block, Book, Notes, Row, items
 
 SAMPLE_ROWS = 200
+_SAMPLE_BYTES = 8 << 20
 _MOST_HEADER_ROWS = 8
 _LAST = 5
 _GAP = 256
@@ -110,9 +111,11 @@ def survey(book: Book, sheet: int) -> Survey:
 
 def _first(book: Book, sheet: int, values: str) -> list[Row]:
     rows: list[Row] = []
+    size = 0
     for row in book.rows(sheet, "exact" if values == "exact" else "shown", Notes()):
         rows.append(row)
-        if len(rows) == SAMPLE_ROWS:
+        size += sum(len(text) for _, text in row[1])
+        if len(rows) == SAMPLE_ROWS or size > _SAMPLE_BYTES:
             break
     return rows
 
