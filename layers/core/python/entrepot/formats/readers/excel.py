@@ -145,7 +145,17 @@ class WorkbookReader:
             raise found
         found_items = items(self._book, table, self._options.values, Notes())
         below = _below(found_items, found.first_data() - 1)
-        yield from _batches(below, found.columns, self._tables[table].schema)
+        given = 0
+        for batch in _batches(below, found.columns, self._tables[table].schema):
+            given += batch.data.nbytes
+            if given > self._options.limits.expanded_bytes:
+                raise SourceError(
+                    f"Sheet {self._tables[table].name!r} of {self._name} becomes more than "
+                    f"{self._options.limits.expanded_bytes:,} bytes.",
+                    hint="Split it into smaller files.",
+                    reason="expanded_bytes",
+                )
+            yield batch
 
 
 def _named(exact: list[str], shown: list[str]) -> list[str]:
