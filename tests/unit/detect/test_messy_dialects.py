@@ -40,6 +40,10 @@ def dialect(text: str) -> Dialect:
         ("a§b\n1§x, y\n2§z\n", "§", '"'),
         ("1\tone\tx\n2\ttwo\t'y\tz'\n3\tthree\tw\n", "\t", "'"),
         ("5,Ann's,'good, isn't it','a b'\n6,Bo,'yes, it's','c d'\n", ",", "'"),
+        ("Made by a tool\nfor, well, anybody\n\n--,--,--,--,--,--,--,\nPin,Name,Use,Bank,Rate,End,Volt,More,\n\nThe end\n", ",", '"'),
+        ("A line, of words, with many, many, marks, in it, all told, here\nand another\nand more\n", None, '"'),
+        ("#,Sel,Low\n1,'0.7,\"'54%\"\n2,,\"'51%\"\n3,,\"'96%\"\n", ",", '"'),
+        ("     1 # '10 a dr' # ' town, ma'\n     2 # '11 b dr' # ' town, ma'\n    13 # '12 c dr' # ' town, ma'\n", "#", "'"),
         ("0,a\\,b\n1,c\n2,d\\,e\n3,f\n", ",", '"'),
     ],
 )

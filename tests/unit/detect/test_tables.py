@@ -35,6 +35,7 @@ def convert(text: str, folder: Path, table: str | int | None = None) -> tuple[st
         ("A title,,\n,,\n", 2),
         ("One,\nTwo, three\n\n", 3),
         ("# a remark\n# and, another\n", 2),
+        ("% one, two, three\n% four, five, six\n", 2),
         ("\n\n", 2),
         ("sep=,\n", 1),
     ],
@@ -118,6 +119,11 @@ def test_blank_lines_and_blank_rows_end_no_table(tmp_path: Path) -> None:
     assert (text, doubts) == (HEADER + ROWS, [])
     found = detect(HEADER + "".join(parts[:7]) + ",,\n" + "".join(parts[7:]))
     assert (found.data_end, found.tables) == (0, [])
+
+
+def test_an_odd_row_behind_a_blank_line_is_a_row() -> None:
+    found = detect("a,b,c\n\n1,2,3\n\n4,5,6\n\n7,8,9,10,11\n")
+    assert (found.data_end, found.tables, found.dialect.footnotes) == (0, [], 0)
 
 
 def test_comments_among_the_rows_are_skipped(tmp_path: Path) -> None:

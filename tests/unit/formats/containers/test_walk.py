@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import tempfile
@@ -129,6 +130,17 @@ def test_a_large_member_is_not_unpacked_before_it_is_asked_for(monkeypatch: pyte
                 list(member.stream())
         else:
             assert b"".join(member.stream()) == OTHER
+
+
+def test_no_room_to_unpack_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    with pytest.raises(SourceError) as caught:
+        list(members(io.BytesIO(zipped({"a.csv": CSV})), "x.zip"))
+    assert caught.value.facts["reason"] == "no_room"
 
 
 def test_the_package_offers_its_types() -> None:

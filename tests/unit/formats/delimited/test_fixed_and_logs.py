@@ -177,7 +177,6 @@ def test_cut_at_every_tenth_byte_they_are_read_or_refused(text: str, format_: st
     path = tmp_path / "a.txt"
     for end in range(0, len(data), 10):
         path.write_bytes(data[:end])
-        with path.open("rb") as file:
-            with contextlib.suppress(SourceError):
-                reader = opener(format_)(file, path.name, ReadOptions())
-                assert all(b.data.num_rows or b.refused for b in reader.batches(0))
+        with path.open("rb") as file, contextlib.suppress(SourceError):
+            reader = opener(format_)(file, path.name, ReadOptions())
+            assert all(b.data.num_rows or b.refused for b in reader.batches(0))

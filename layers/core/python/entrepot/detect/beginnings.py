@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from entrepot.detect.header import header_rows
 from entrepot.detect.view import NEAR, View
 from entrepot.formats.kinds import TYPED, kind_of
@@ -10,6 +12,7 @@ _SHARE = 0.5
 """Of the rows near by, that have the same number of cells."""
 _MOST_ABOVE = 60
 _LEARNED = 400
+_REMARK = re.compile(r"(#|//|%|!|--)\s")
 
 
 class Beginnings:
@@ -71,9 +74,17 @@ class Beginnings:
     def _is_said(self, i: int, after: int, width: int) -> bool:
         """Whether a narrower record is a title or a remark above the table."""
         row = self._view.rows[i]
+        mark = _REMARK.match(row[0])
+        if mark and self._remarks_end(after, mark[1]):
+            return True
         if len(row) == 1 < width and self._headed(after):
             return True
         return len(row) < width and (after > i + 1 or row[0].startswith(("#", "//")))
+
+    def _remarks_end(self, i: int, mark: str) -> bool:
+        """Whether there are rows without the mark near by."""
+        near = [r for r in self._view.rows[i : i + 4 * NEAR] if r]
+        return any(not r[0].startswith(mark) for r in near)
 
     def _filled_enough(self, i: int, after: int, cells: list[str], width: int) -> bool:
         """Whether a record of the table's width has as much in it as its first record would."""

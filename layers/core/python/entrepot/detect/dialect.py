@@ -16,6 +16,7 @@ from entrepot.detect.marks import (
     WEAK,
     at_edges,
     candidates,
+    densest,
     quotes_of,
     skips_blanks,
     without_comments,
@@ -88,6 +89,9 @@ def find_dialect(
         # that fits every record goes before one that takes the first for a preamble.
         found.sort(key=lambda g: not _fits_all(g))
     if not found:
+        dense = densest(part) if delimiter is None else None
+        if dense:
+            return _score(part, Dialect(delimiter=dense), 1.0, whole=whole, hint=hint), []
         usual = delimiter is None and everything and b"," not in sample
         # What parts no cell of a table of one column is the usual comma.
         return replace(single, dialect=Dialect()) if usual else single, []

@@ -81,7 +81,11 @@ class Ending:
             ) and not self._like_rows(i)
         if len(row) == self._columns and self._columns > 1:
             return self._heads(row)
-        return True
+        if len(row) == 1 or not any(c.strip() for c in row[1:]):
+            return True
+        # One row with another number of cells is an odd row; several are another table.
+        alike = sum(len(self._view.rows[j]) == len(row) for j in rest)
+        return alike > 1 and 2 * alike >= len(rest)
 
     def _like_rows(self, i: int) -> bool:
         row = self._view.rows[i]

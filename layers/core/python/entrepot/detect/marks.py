@@ -35,6 +35,8 @@ _RUN = re.compile(rb"[!#&*:@^|~\x1c-\x1f]{2,4}|;{2,4}|,{2}(?=,?\S)")
 _COMMENT = re.compile(rb"^(?:#|//)[^\r\n]*(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 _MOST_LINES = 50
 _FEW_QUOTES = 8
+_DENSE = 6
+"""As many marks in one line are no punctuation."""
 
 
 def without_comments(part: bytes) -> bytes:
@@ -97,6 +99,15 @@ def wraps(part: bytes, delimiter: str, quote: str) -> int:
     opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q + rb"(?!" + d + rb"|\r?$)", part, re.MULTILINE))
     closing = len(re.findall(rb"(?<!" + d + rb")" + q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
     return opening if opening and closing >= opening * 0.9 else 0
+
+
+def densest(part: bytes) -> str | None:
+    """The delimiter of a few lines among many that are only said; None when no line is full of one."""
+    # In sentences a blank stands behind the mark.
+    lines = re.split(rb"[\r\n]+", re.sub(rb"[,;] ", b"", part))
+    found = {mark: max((line.count(mark.encode()) for line in lines), default=0) for mark in (",", ";", "\t", "|")}
+    best = max(found, key=lambda mark: found[mark])
+    return best if found[best] >= _DENSE else None
 
 
 def at_edges(part: bytes, delimiter: str, quote: str = '"') -> float:

@@ -26,6 +26,9 @@ MAX_WORDS = 300
 LONGEST = 80
 """Bytes of the longest cell that can be a number or a moment."""
 
+LONGEST_WORD = 32
+"""Bytes of the longest name of a month, day, zone or currency, and more."""
+
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
@@ -213,6 +216,8 @@ def with_words(shape: Shape) -> bool:
     for number, token in enumerate(shape.tokens):
         if token.kind != "a":
             continue
+        if token.size > LONGEST_WORD:
+            return False
         at = shape.texts.starts[shape.places] + token.start
         letters = shape.texts.data[at[:, None] + np.arange(token.size)]
         if (letters == letters[0]).all():

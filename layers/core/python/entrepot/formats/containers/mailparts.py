@@ -85,6 +85,11 @@ class _Lines:
             self._starts = line.endswith(b"\n")
             return line
 
+    def back(self, line: bytes) -> None:
+        """Takes back the line that came last; what begins there is a line."""
+        self._at -= len(line)
+        self._starts = True
+
     def next_marked(self) -> tuple[int, bytes]:
         """The next line that begins with two dashes, and how long the line end in front of it is; empty at the end."""
         while self._starts and len(self._held) - self._at < 2 and self._more(self._at):
@@ -192,6 +197,10 @@ def _headers(lines: _Lines) -> Message:
             taken += field_
         field_ = bytearray(line)
         if not line.strip():
+            break
+        if b":" not in line:
+            # The blank line in front of the body is missing, or there is no body at all.
+            lines.back(line)
             break
     try:
         return BytesHeaderParser(policy=default).parsebytes(bytes(taken))
