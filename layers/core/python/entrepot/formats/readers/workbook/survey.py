@@ -144,6 +144,9 @@ def _find_header(found: Survey) -> None:
     head = find_head(trimmed)
     found.skip = min(head.skip, len(padded) - 1)
     found.header = head.header
+    top = padded[found.skip : found.skip + found.header]
+    if any(row in top[:i] for i, row in enumerate(top)):
+        found.header = 0  # what stands twice is data
     if not head.header and len(padded) > found.skip + 1:
         found.header = int(is_header(padded[found.skip], padded[found.skip + 1 :]))
     if found.header:
@@ -169,7 +172,8 @@ def _block(found: Survey, padded: list[list[str]]) -> int:
         below = found.skip + 1
         if below < len(padded) and _texts_only(padded[below]) and numbers[below] == top + 1:
             rows = 2
-    return min(max(rows, 1), max(1, len(padded) - found.skip))
+    # A header without a row below it would be a table of nothing.
+    return min(max(rows, 1), max(1, len(padded) - found.skip - 1))
 
 
 def _texts_only(cells: list[str]) -> bool:
