@@ -177,7 +177,9 @@ class JsonReader:
         for count, value in enumerate(cursor.elements()):
             cursor.row = count + 1
             text, start, end = cursor.text, cursor.start, cursor.pos
-            if type(value) is not tuple or text.find("\\u", start, end) >= 0:
+            if type(value) is bytes and not plan.grid:
+                batcher.add({VALUE: value.decode()}, end - start, suspect=False)
+            elif type(value) is not tuple or text.find("\\u", start, end) >= 0:
                 if count >= skip:
                     self._add(plan, batcher, value, cursor, {})
             else:
