@@ -156,7 +156,7 @@ def test_mixed_formats_are_named_with_their_counts() -> None:
         (["2024-01-31", "n/a", "2024-02-01"], "2 of 3 values are dates or times"),
         (["######", "########"], "the column was too narrow"),
         (["1,234", "999"], "parts thousands or decimals"),
-        (["1.234", "2.345"], "are read with decimals"),
+        (["1.234", "2.345"], "and read with decimals"),
         (["$5", "€6"], "different currencies ($ in 1, € in 1)"),
         (["007", "12"], "begin with zeros"),
         (["12345678901234567"], "17 digits"),

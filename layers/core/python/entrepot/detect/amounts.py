@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from entrepot.detect.answers import Inferred
+from entrepot.detect.answers import Inferred, some
 from entrepot.detect.model import ColumnProfile, NumberShape
 
 MAX_INTEGER_DIGITS = 15
@@ -118,8 +118,8 @@ class _Told:
         count = self.ways[way].cells
         sign = "comma" if "," in way else "point"
         why = (
-            f"kept as text: {count} numbers are written as {_shown(way)}, and nothing tells whether the {sign} parts "
-            f"thousands or decimals. State formats: thousands:{way[1]} or decimal:{way[1]}."
+            f"kept as text: {some(count, 'number')} written as {_shown(way)}, and nothing tells whether the {sign} "
+            f"parts thousands or decimals. State formats: thousands:{way[1]} or decimal:{way[1]}."
         )
         return Inferred("string", doubts=[why], counts=self._counts, meaning="decimal")
 
@@ -143,7 +143,7 @@ class _Told:
         if found.thousands:
             count = self.ways["9.999"].cells
             why = "state thousands:. if the point parts thousands"
-            found.doubts.append(f"{count} numbers written as 9.999 are read with decimals; {why}.")
+            found.doubts.append(f"{some(count, 'number')} written as 9.999 and read with decimals; {why}.")
         found.least, found.most = self._extremes(style)
         return found
 

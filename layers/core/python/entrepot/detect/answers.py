@@ -63,6 +63,11 @@ class Inferred:
         self.meant = self.meant or self.formats
 
 
+def some(count: int, what: str) -> str:
+    """``1 value is``, ``2 values are``."""
+    return f"{count} {what} is" if count == 1 else f"{count} {what}s are"
+
+
 def boolean(small: dict[str, int] | None) -> Inferred | None:
     """Yes and no in one of the known languages; None when the values are something else.
 
