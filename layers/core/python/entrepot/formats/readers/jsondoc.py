@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 from entrepot.errors import SourceError
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, explode, flatten
 from entrepot.formats.readers.json_backup import exact_row, fits, typed
-from entrepot.formats.readers.json_plan import Plan, Planner, schema_of
+from entrepot.formats.readers.json_plan import Plan, schema_of
+from entrepot.formats.readers.json_planner import Planner
 from entrepot.formats.readers.json_shape import VALUE, Node, Path, TooManyColumnsError
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.readers.text_batches import Batcher
