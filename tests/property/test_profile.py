@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.detect.evidence import column_profile
-from entrepot.detect.infer import infer_contract, infer_type
+from entrepot.detect.infer import infer_contract
 from entrepot.detect.model import ColumnProfile
 from entrepot.detect.profile import Profile, merge_profiles, profile_chunk
 from entrepot.detect.sketch import SIZE, estimate, hash_texts, smallest
 from entrepot.detect.source import detect_source
+from entrepot.detect.types import infer_type
 from entrepot.formats.split import Splitter
 from entrepot.formats.write import delimited_lines
 from entrepot.mapping import map_columns

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from entrepot.detect.evidence import column_profile
-from entrepot.detect.infer import contract_name, field_names, infer_contract, infer_type
+from entrepot.detect.infer import contract_name, field_names, infer_contract
 from entrepot.detect.profile import Profile
+from entrepot.detect.types import infer_type
 from entrepot.errors import UsageError
 from entrepot.model.contract import Contract
 from entrepot.model.source import Detection

@@ -15,6 +15,7 @@ from pydantic import Field
 from entrepot.delimited import DelimitedFile
 from entrepot.errors import SourceError, UsageError
 from entrepot.formats.write import delimited_lines
+from entrepot.formats.writers.delimited import open_csv
 from entrepot.inspection import open_source
 from entrepot.model.base import Model
 
@@ -86,11 +87,19 @@ def write_delimited(opened: DelimitedFile, out: IO[bytes], delimiter: str, resul
     Raises:
         SourceError: A row holds bytes that are not text, or is longer than allowed.
     """
+    import pyarrow as pa
+
     result.columns = opened.detection.columns
     out.write(delimited_lines(opened.header(), delimiter))
-    for rows in opened.rows():
-        out.write(delimited_lines(rows, delimiter))
-        result.rows += len(rows)
+    writer = open_csv(out, {"header": False, "delimiter": delimiter})
+    writer.begin("table", pa.schema([pa.field(f"c{i}", pa.string()) for i in range(len(result.columns))]))
+    for block in opened.blocks():
+        result.rows += len(block)
+        if isinstance(block, list):
+            out.write(delimited_lines(block, delimiter))
+            continue
+        for batch in block.to_batches():
+            writer.write(batch)
     result.doubts = [*opened.detection.doubts, *opened.odd.doubts()]
     result.bytes = out.tell()
 

@@ -120,7 +120,21 @@ class DelimitedFile:
                 return
 
     def rows(self) -> Iterator[Rows]:
-        """All rows, blank ones left out, some thousands at a time; odd ones are put in order and counted in ``odd``.
+        """`blocks` as lists of cells, some thousands of rows at a time.
+
+        Raises:
+            SourceError: As `blocks`.
+        """
+        for block in self.blocks():
+            if isinstance(block, list):
+                yield block
+            else:
+                yield from _lists(block)
+
+    def blocks(self) -> Iterator[pa.Table | Rows]:
+        """All rows, blank ones left out: tables of those that keep to the dialect, and lists of the odd ones between.
+
+        Odd rows are put in order and counted in ``odd``; only they may have more cells than the table has columns.
 
         Raises:
             SourceError: A row holds bytes that are not text, or is longer than allowed.
@@ -129,7 +143,7 @@ class DelimitedFile:
         for chunk, data in self.chunks():
             parsed = parse_chunk(data, self.as_read, chunk)
             if not parsed.refused and not parsed.narrowed:
-                yield from _plain(parsed.table)
+                yield parsed.table
                 continue
             if mender is None:
                 mender = self._mender(parsed)
@@ -142,7 +156,7 @@ class DelimitedFile:
         good = [[c or "" for c in row] for number, row in near if number not in odd][:_LEARNED]
         return Mender(self.as_read.dialect, width, ColumnKinds.of(good, width))
 
-    def _with_odd(self, parsed: ParsedChunk, mender: Mender) -> Iterator[Rows]:
+    def _with_odd(self, parsed: ParsedChunk, mender: Mender) -> Iterator[pa.Table | Rows]:
         """A chunk's rows in their order, the odd ones among the rest."""
         odd: dict[int, Rows] = {q.row: self._mended(q, mender) for q in parsed.refused}
         for row in parsed.narrowed:
@@ -152,10 +166,11 @@ class DelimitedFile:
         at = 0
         narrowed = set(parsed.narrowed)
         for number, place in zip(numbers, places, strict=True):
-            yield from _plain(parsed.table.slice(at, place - at))
+            if place > at:
+                yield parsed.table.slice(at, place - at)
             yield odd[number]
             at = place + (number in narrowed)
-        yield from _plain(parsed.table.slice(at))
+        yield parsed.table.slice(at)
 
     def _text(self, parsed: ParsedChunk, row: int) -> str:
         return parsed.raw(row)[1].decode(parsed.source.encoding)
@@ -219,11 +234,11 @@ def table_names(detection: Detection, stem: str) -> list[str]:
     return [stem, *(f"{stem} ({n})" for n in range(2, len(detection.tables) + 2))]
 
 
-def _plain(table: pa.Table) -> Iterator[Rows]:
+def _lists(table: pa.Table) -> Iterator[Rows]:
     for batch in table.to_batches(max_chunksize=_MOST_ROWS):
         if batch.num_rows:
             yield [list(row) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
 
 
 def _first(table: pa.Table, count: int) -> Rows:
-    return [row for rows in _plain(table.slice(0, count)) for row in rows]
+    return [row for rows in _lists(table.slice(0, count)) for row in rows]

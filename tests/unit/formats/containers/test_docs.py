@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[4] / "docs/formats/archives.md"
 
 
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert code
     monkeypatch.chdir(tmp_path)
     locked = raw_zip(b"locked.csv", flags=1)

@@ -130,3 +130,12 @@ def test_a_changed_byte_never_gives_anything_but_a_refusal() -> None:
 def test_more_files_than_allowed_refuse_the_archive() -> None:
     data = tarred({f"{n}.csv": OTHER for n in range(12)})
     assert reason(data, limits=Limits(tables=10)) == "tables"
+
+
+@pytest.mark.parametrize("record", [b"0 path=x\n", b"x path=x\n", b"3 =\n", b"99 path=x\n", b"path=x\n", b"\xb2 a=b\n"])
+def test_a_record_that_is_none_is_refused(record: bytes) -> None:
+    data = bytearray(tarred({_LONG: CSV}))
+    data[512:1024] = record.ljust(512, b"\0")
+    data[124:136] = b"%011o\0" % len(record)
+    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 256 + sum(data[156:512]))
+    assert reason(bytes(data)) == "broken"

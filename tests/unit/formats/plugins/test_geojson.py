@@ -104,13 +104,14 @@ def test_a_geometry_that_cannot_be_read_is_a_refused_row() -> None:
         {"type": "Polygon", "coordinates": [1, 2]},
         {"type": "Circle", "coordinates": [1, 2]},
         {"type": "Point"},
+        {"type": ["Point"], "coordinates": [1, 2]},
         "POINT (1 2)",
     ]
     features = [feature(g, {"n": n}) for n, g in enumerate([*bad, None])]
     reader = GeoJson().open(io.BytesIO(json.dumps(collection(*features)).encode()), "x", ReadOptions())
     (batch,) = reader.batches(0)
-    assert batch.rows == [7]
-    assert [r.row for r in batch.refused] == [1, 2, 3, 4, 5, 6]
+    assert batch.rows == [8]
+    assert [r.row for r in batch.refused] == [1, 2, 3, 4, 5, 6, 7]
     assert json.loads(batch.refused[0].raw) == features[0]
     assert all(r.findings[0].code == "geometry" and r.findings[0].action for r in batch.refused)
 
@@ -131,6 +132,7 @@ def test_what_is_left_out_and_said_is_told() -> None:
         ('{"type":"FeatureCollection"}', "geojson"),
         ('{"a": 1}', "geojson"),
         ("[1]", "geojson"),
+        ('{"type":["Point"],"features":1}', "geojson"),
         ('{"type":"Feature","properties":{"a":{"b":1},"a.b":2}}', "properties"),
         ('{"type":"FeatureCollection","features":[1]}', "geojson"),
         ('{"type":"FeatureCollection","features":[', "truncated"),

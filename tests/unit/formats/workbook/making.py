@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from entrepot.formats.reading import Batch, ReadOptions, Table
+from entrepot.errors import SourceError
 from entrepot.formats.readers.excel import open_workbook
+from entrepot.formats.reading import Batch, ReadOptions, Table
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
@@ -24,6 +25,23 @@ def read(
     reader = open_workbook(io.BytesIO(data), name, ReadOptions(**options))
     tables = reader.tables()
     return tables, [] if table is None else rows_of(list(reader.batches(table)))
+
+
+def read_or_refused(data: bytes) -> None:
+    """Reads all of a workbook; a refusal must give its reason."""
+    try:
+        tables, _ = read(data)
+        for place in range(len(tables)):
+            read(data, table=place)
+    except SourceError as error:
+        if not error.facts["reason"] or not error.message:
+            raise AssertionError from error
+
+
+def parts_of(data: bytes) -> dict[str, bytes]:
+    """The parts of a package."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def rows_of(batches: Sequence[Batch]) -> list[list[str | None]]:
@@ -43,7 +61,7 @@ def numbers_of(data: bytes, table: int = 0, **options: Any) -> list[int]:
     return found
 
 
-def zipped(parts: dict[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(parts: Mapping[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", packing) as archive:
         for name, data in parts.items():

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
 from entrepot.errors import SourceError
-from entrepot.formats.reading import Limits, ReadOptions
 from entrepot.formats.readers.excel import open_workbook
+from entrepot.formats.reading import Limits, ReadOptions
 from tests.unit.formats.workbook.making import (
     LINKS,
     PACKAGE,
@@ -15,7 +16,9 @@ from tests.unit.formats.workbook.making import (
     cell,
     grid,
     numbers_of,
+    parts_of,
     read,
+    read_or_refused,
     xlsx,
     zipped,
 )
@@ -132,10 +135,8 @@ def test_rows_and_cells_may_leave_out_where_they_are() -> None:
 
 def test_strict_names_spaces_and_other_encodings_are_read() -> None:
     assert read(xlsx(PEOPLE, main=STRICT))[1] == [["Ann", "5"], ["Bob", "7"]]
-    plain = xlsx(PEOPLE)
-    with zipfile.ZipFile(io.BytesIO(plain)) as archive:
-        parts: dict[str, bytes | str] = {n: archive.read(n) for n in archive.namelist()}
-    sheet = bytes(parts["xl/worksheets/sheet1.xml"]).decode().replace("UTF-8", "UTF-16")
+    parts = parts_of(xlsx(PEOPLE))
+    sheet = parts["xl/worksheets/sheet1.xml"].decode().replace("UTF-8", "UTF-16")
     parts["xl/worksheets/sheet1.xml"] = sheet.encode("utf-16")
     assert read(zipped(parts))[1] == [["Ann", "5"], ["Bob", "7"]]
 
@@ -143,12 +144,11 @@ def test_strict_names_spaces_and_other_encodings_are_read() -> None:
 def test_spaces_around_a_text_are_kept_only_where_it_says_so() -> None:
     rows = '<row r="1"><c r="A1" t="inlineStr"><is><t> a </t></is></c><c r="B1" t="s"><v>0</v></c></row>'
     tables, found = read(xlsx(rows, texts=['<t xml:space="preserve"> b </t>']))
-    assert [*tables[0].header, *sum(found, [])] == ["a", " b "]
+    assert [*tables[0].header, *(c for row in found for c in row)] == ["a", " b "]
 
 
 def test_a_sheet_may_have_no_rows_at_all() -> None:
-    with zipfile.ZipFile(io.BytesIO(xlsx("", tail='<mergeCells><mergeCell ref="A1:B1"/></mergeCells>'))) as archive:
-        parts: dict[str, bytes | str] = {n: archive.read(n) for n in archive.namelist()}
+    parts = parts_of(xlsx("", tail='<mergeCells><mergeCell ref="A1:B1"/></mergeCells>'))
     name = "xl/worksheets/sheet1.xml"
     for empty in (
         b"<sheetData/>",
@@ -156,7 +156,7 @@ def test_a_sheet_may_have_no_rows_at_all() -> None:
         b"<sheetData> \n</sheetData>",
         b'<sheetData><row r="5"/></sheetData>',
     ):
-        changed = bytes(parts[name]).replace(b"<sheetData></sheetData>", empty)
+        changed = parts[name].replace(b"<sheetData></sheetData>", empty)
         assert read(zipped({**parts, name: changed}))[0][0].doubts == ["The sheet is empty."]
 
 
@@ -197,7 +197,7 @@ def test_a_total_at_the_end_is_kept_and_named() -> None:
         (xlsx(), {}, "empty"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_a_reason(data: bytes, options: dict[str, object], reason: str) -> None:
+def test_what_cannot_be_read_is_refused_with_a_reason(data: bytes, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(SourceError) as error:
         read(data, **options)
     assert error.value.facts["reason"] == reason
@@ -228,13 +228,12 @@ def test_bombs_are_refused_while_they_inflate() -> None:
 )
 def test_entities_are_never_expanded(part: str) -> None:
     evil = '<!DOCTYPE a [<!ENTITY x "y"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
-    with zipfile.ZipFile(io.BytesIO(xlsx(PEOPLE, texts=["<t>a</t>"]))) as archive:
-        parts: dict[str, bytes | str] = {n: archive.read(n) for n in archive.namelist()}
-    text = bytes(parts[part]).decode()
+    parts = parts_of(xlsx(PEOPLE, texts=["<t>a</t>"]))
+    text = parts[part].decode()
     head, mark, rest = text.rpartition("?>")
-    parts[part] = head + mark + evil + rest
+    changed = (head + mark + evil + rest).encode()
     with pytest.raises(SourceError) as error:
-        read(zipped(parts))
+        read(zipped({**parts, part: changed}))
     assert error.value.facts["reason"] == "entities"
 
 
@@ -252,23 +251,16 @@ def test_links_out_of_the_package_are_not_followed() -> None:
 def test_a_file_cut_anywhere_is_read_or_refused() -> None:
     data = xlsx(PEOPLE, texts=["<t>a</t>"])
     for end in range(0, len(data), 10):
-        try:
-            read(data[:end])
-        except SourceError as error:
-            assert error.facts["reason"]
+        read_or_refused(data[:end])
 
 
 def test_a_byte_changed_anywhere_is_read_or_refused() -> None:
-    with zipfile.ZipFile(io.BytesIO(xlsx(PEOPLE, texts=["<t>a</t>"], formats=["0.0"]))) as archive:
-        parts: dict[str, bytes | str] = {n: archive.read(n) for n in archive.namelist()}
+    parts = parts_of(xlsx(PEOPLE, texts=["<t>a</t>"], formats=["0.0"]))
     for name in ("xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml"):
-        whole = bytes(parts[name])
+        whole = parts[name]
         for at in range(0, len(whole), 7):
             changed = whole[:at] + bytes([whole[at] ^ 5]) + whole[at + 1 :]
-            try:
-                read(zipped({**parts, name: changed}, zipfile.ZIP_STORED))
-            except SourceError as error:
-                assert error.facts["reason"]
+            read_or_refused(zipped({**parts, name: changed}, zipfile.ZIP_STORED))
 
 
 def test_texts_beyond_what_is_held_come_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +268,7 @@ def test_texts_beyond_what_is_held_come_from_a_file(monkeypatch: pytest.MonkeyPa
     texts = [f"<t>text {i} ü</t>" for i in range(20)]
     rows = "".join(f'<row r="{i + 1}"><c r="A{i + 1}" t="s"><v>{i}</v></c></row>' for i in range(20))
     tables, found = read(xlsx(rows, texts=texts))
-    assert [*tables[0].header, *sum(found, [])] == [f"text {i} ü" for i in range(20)]
+    assert [*tables[0].header, *(c for row in found for c in row)] == [f"text {i} ü" for i in range(20)]
 
 
 def test_results_do_not_depend_on_the_size_of_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,3 +277,11 @@ def test_results_do_not_depend_on_the_size_of_batches(monkeypatch: pytest.Monkey
     monkeypatch.setattr("entrepot.formats.readers.excel.BATCH_ROWS", 7)
     assert read(data)[1] == whole
     assert numbers_of(data) == list(range(2, 52))
+
+
+def test_rows_that_are_not_shown_do_not_shift_the_others() -> None:
+    rows = '<row r="1"><c r="A1" s="1"><v>5</v></c></row>' + grid(["name", "n"], ["Ann", 1], ["Bob", 2], first=2)
+    data = xlsx(rows, formats=[";;;"])
+    tables, found = read(data, values="shown")
+    assert tables[0].header == ["name", "n"]
+    assert found == read(data)[1] == [["Ann", "1"], ["Bob", "2"]]

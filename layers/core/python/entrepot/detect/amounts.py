@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from entrepot.detect.answers import Inferred
+from entrepot.detect.answers import Inferred, some
 from entrepot.detect.model import ColumnProfile, NumberShape
 
 MAX_INTEGER_DIGITS = 15
@@ -118,8 +118,8 @@ class _Told:
         count = self.ways[way].cells
         sign = "comma" if "," in way else "point"
         why = (
-            f"kept as text: {count} numbers are written as {_shown(way)}, and nothing tells whether the {sign} parts "
-            f"thousands or decimals. State formats: thousands:{way[1]} or decimal:{way[1]}."
+            f"kept as text: {some(count, 'number')} written as {_shown(way)}, and nothing tells whether the {sign} "
+            f"parts thousands or decimals. State formats: thousands:{way[1]} or decimal:{way[1]}."
         )
         return Inferred("string", doubts=[why], counts=self._counts, meaning="decimal")
 
@@ -139,7 +139,11 @@ class _Told:
         if found.type == "string":
             found.doubts.append(f"kept as text, since some numbers have {digits} digits.")
             found.formats = found.meant = []
-        found.doubts += self._doubts(style)
+        found.thousands = found.type != "string" and self._may_be_thousands(style)
+        if found.thousands:
+            count = self.ways["9.999"].cells
+            why = "state thousands:. if the point parts thousands"
+            found.doubts.append(f"{some(count, 'number')} written as 9.999 and read with decimals; {why}.")
         found.least, found.most = self._extremes(style)
         return found
 
@@ -171,14 +175,11 @@ class _Told:
             return "all are two groups of three digits, as codes are"
         return ""
 
-    def _doubts(self, style: _Style) -> list[str]:
-        if style.mark == "." and not style.thousands and "9.999" in self.ways:
-            others = [n for way, n in self.ways.items() if way != "9.999"]
-            if all(n.scale == 0 and n.whole <= 3 for n in others):
-                count = self.ways["9.999"].cells
-                why = "state thousands:. if the point parts thousands"
-                return [f"{count} numbers written as 9.999 are read with decimals; {why}."]
-        return []
+    def _may_be_thousands(self, style: _Style) -> bool:
+        """Whether the points of all numbers could part thousands as well."""
+        others = [n for way, n in self.ways.items() if way != "9.999"]
+        plain = style.mark == "." and not style.thousands and "9.999" in self.ways
+        return plain and all(n.scale == 0 and n.whole <= 3 for n in others)
 
     def _extremes(self, style: _Style) -> tuple[str, str]:
         ends = []

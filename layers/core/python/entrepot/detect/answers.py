@@ -42,6 +42,7 @@ class Inferred:
         first: What does.
         least: The least value.
         most: The greatest.
+        thousands: Whether the points of its numbers may part thousands, though they are read as decimal points.
     """
 
     type: str
@@ -54,11 +55,17 @@ class Inferred:
     first: First | None = None
     least: str = ""
     most: str = ""
+    thousands: bool = False
 
     def __post_init__(self) -> None:
         """What is not said apart is the same."""
         self.meaning = self.meaning or self.type
         self.meant = self.meant or self.formats
+
+
+def some(count: int, what: str) -> str:
+    """``1 value is``, ``2 values are``."""
+    return f"{count} {what} is" if count == 1 else f"{count} {what}s are"
 
 
 def boolean(small: dict[str, int] | None) -> Inferred | None:

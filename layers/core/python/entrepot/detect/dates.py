@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from entrepot.detect.answers import First, Inferred
+from entrepot.detect.answers import First, Inferred, some
 from entrepot.detect.model import ColumnProfile, Seen
 from entrepot.detect.titles import Title
 
@@ -149,7 +149,7 @@ def _open(ways: list[_Way], whole: list[First]) -> Inferred:
     if not whole:
         day, month = (sum(w.cells(o) for w in ways) for o in ("day", "month"))
         found.doubts.append(
-            f"kept as text: {day} values are dates with the day first and {month} with the month first, so both "
+            f"kept as text: {some(day, 'value')} read with the day first and {month} with the month first, so both "
             "orders occur. State the order, or have them written alike."
         )
         return found

@@ -11,7 +11,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from entrepot.detect.marks import DELIMITERS, WEAK, candidates, quotes_of, skips_blanks
+from entrepot.detect.marks import (
+    DELIMITERS,
+    WEAK,
+    at_edges,
+    candidates,
+    densest,
+    quotes_of,
+    skips_blanks,
+    without_comments,
+)
 from entrepot.formats.cells import cells, without_line_end
 from entrepot.formats.grammar import BLANK, GOOD, Grammar
 from entrepot.formats.scan import Records, scan
@@ -19,10 +28,13 @@ from entrepot.model.source import Dialect
 
 _SAMPLE_BYTES = 48 << 10
 _SAMPLE_ROWS = 300
+_SOME_TYPED = 0.92
+"""Tidiness of cells of which a fifth are more than words."""
 
 _TYPED = re.compile(
-    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9 .,'\u2019]*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-    r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
+    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9.,'\u2019]*(?: [0-9]{3}[.,0-9]*)*(?:[eE][+-]?[0-9]+)?\s?[%€$]?"
+    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
     r"|https?://\S+|[^@\s]+@[^@\s]+\.[a-z]{2,}|-?\.[0-9]+)\s*",
     re.IGNORECASE,
 )
@@ -58,6 +70,7 @@ def find_dialect(
     """
     everything = whole
     part, whole = _trimmed(sample, whole=whole)
+    part = without_comments(part)
     found = [
         guess
         for mark, worth in ([(delimiter, 1.0)] if delimiter else candidates(part))
@@ -66,13 +79,19 @@ def find_dialect(
     ]
     single = _score(part, Dialect(delimiter=delimiter or None), 0.9, whole=whole, hint=hint)
     if delimiter is None:
-        found = [g for g in found if _plausible(g, single)]
+        quoting = _quoting_delimiter(part)
+        found = [g for g in found if g.dialect.delimiter == quoting or _plausible(g, single)]
+        if quoting:
+            found = [g for g in found if g.dialect.delimiter == quoting and g.width > 1] or found
     found.sort(key=lambda g: -g.score)
     if found and not found[0].first:
         # Cells of many like words can be more orderly than the columns that they stand in: a dialect
         # that fits every record goes before one that takes the first for a preamble.
         found.sort(key=lambda g: not _fits_all(g))
     if not found:
+        dense = densest(part) if delimiter is None else None
+        if dense:
+            return _score(part, Dialect(delimiter=dense), 1.0, whole=whole, hint=hint), []
         usual = delimiter is None and everything and b"," not in sample
         # What parts no cell of a table of one column is the usual comma.
         return replace(single, dialect=Dialect()) if usual else single, []
@@ -86,12 +105,20 @@ def _fits_all(guess: Guess) -> bool:
     return guess.consistency == 1 and guess.rows > 2 and not guess.odd and guess.dialect.delimiter not in WEAK
 
 
+def _quoting_delimiter(part: bytes) -> str:
+    """A blank, when nearly all quotes stand beside one and hardly any beside a mark that is a delimiter elsewhere."""
+    others = max(at_edges(part, mark) for mark in (",", ";", "\t", "|"))
+    return " " if at_edges(part, " ") > 0.9 and others < 0.5 else ""
+
+
 def _plausible(guess: Guess, single: Guess) -> bool:
     mark = guess.dialect.delimiter or ""
     if mark in WEAK and (guess.consistency < WEAK[mark] or guess.rows < 2 or single.tidy > 0.95 or not guess.first):
         return False  # times have colons, dates and names have blanks
-    if mark not in DELIMITERS and guess.consistency < 0.9:
-        return False
+    if mark == " " and guess.tidy < _SOME_TYPED:
+        return False  # words alone are a text
+    if guess.consistency < 0.9 and (mark not in DELIMITERS or single.tidy > 0.95):
+        return False  # a comma stands in numbers
     return guess.width > 1 and guess.consistency >= 0.4 and guess.score >= 0.08
 
 
@@ -238,4 +265,4 @@ def _tidy(cell: bytes) -> float:
     text = cell[:200].decode("utf-8", "replace")
     if _TYPED.fullmatch(text):
         return 1.0
-    return 0.3 if _UNTIDY.search(text) else 0.9
+    return 0.3 if _UNTIDY.search(text) or text.startswith("'") != text.endswith("'") else 0.9

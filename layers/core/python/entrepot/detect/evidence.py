@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from entrepot.detect.model import EXAMPLES, MAX_KINDS, MAX_SMALL, SHOWN_LENGTH, 
 from entrepot.detect.moments import moments
 from entrepot.detect.plain import plain_numbers
 from entrepot.detect.shapes import LONGEST, Ints, Texts, shapes, with_words
-from entrepot.detect.sketch import hash_texts, smallest
+from entrepot.detect.sketch import hash_bytes, smallest
 from entrepot.validate.casts import words
 from entrepot.validate.casts.base import Caster, RefusedValueError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SAMPLE = 4096
 _PROBES = 24
+_TINY = 1 << 16
+"""Texts of at most two bytes are smaller numbers."""
 _WORD = re.compile(r"[^\W\d_]{16}")
 _MARKS = re.compile(r"\s*#{2,}\s*")
 
@@ -38,34 +41,66 @@ def column_profile(texts: pa.Array) -> ColumnProfile:
     profile = ColumnProfile(cells=len(filled), empty=texts.null_count)
     if not len(filled):
         return profile
-    values, counts = _frequent(filled)
-    seen = values if values is not None else filled
-    high = holds_high(seen)
-    profile.max_length = int(pc.max(pc.utf8_length(seen) if high else pc.binary_length(seen)).as_py())
-    weights = counts.field("counts").to_numpy() if counts is not None else None
-    _look(profile, seen, weights, high=high)
-    hashes = hash_texts(seen)
+    cells = Texts.of(filled)
+    values, counts = _frequent(filled, cells)
+    seen = filled
+    if values is not None and counts is not None:
+        seen, cells = values, Texts.of(values, counts)
+    high = cells.high
+    profile.max_length = int(pc.max(pc.utf8_length(seen)).as_py()) if high else int(cells.lengths.max())
+    _look(profile, seen, cells, high=high)
+    hashes = hash_bytes(cells.data, cells.starts, cells.lengths)
     profile.sketch = smallest(hashes)
-    profile.repeated = len(seen) < len(filled) if values is not None else _repeats(hashes)
+    profile.repeated = len(seen) < len(filled) if counts is not None else _repeats(hashes)
     places = _places(hashes, profile.sketch)
     profile.examples = {str(int(hashes[i])): seen[i].as_py()[:SHOWN_LENGTH] for i in places}
-    if len(seen) <= MAX_SMALL:
-        profile.small = _small(counts if counts is not None else filled.value_counts())
-    else:
-        profile.small = None
+    profile.small = _small(seen, cells) if len(seen) <= MAX_SMALL or len(profile.sketch) <= MAX_SMALL else None
     return profile
 
 
-def _frequent(filled: pa.Array) -> tuple[pa.Array | None, pa.StructArray | None]:
+def _frequent(filled: pa.Array, cells: Texts) -> tuple[pa.Array | None, Ints | None]:
     """The distinct values with their counts, when looking at them alone pays."""
-    head = filled.slice(0, _SAMPLE)
-    if len(head.unique()) > len(head) // 2:
+    import pyarrow as pa
+
+    packed = cells.packed()
+    step = max(1, len(filled) // _SAMPLE)
+    if packed is None:
+        some = filled.take(pa.Array.from_buffers(pa.int64(), *_every(len(filled), step)))
+        if len(some.unique()) > len(some) // 2:
+            return None, None
+        counts = filled.value_counts()
+        return (counts.field("values"), _numbers(counts)) if len(counts) <= len(filled) // 2 else (None, None)
+    some_words = np.sort(packed[::step])
+    if int((some_words[1:] != some_words[:-1]).sum()) >= len(some_words) // 2:
         return None, None
-    counts = filled.value_counts()
-    return (counts.field("values"), counts) if len(counts) <= len(filled) // 2 else (None, None)
+    # Short texts are counted as numbers, which is quicker.
+    if int(packed.max()) < _TINY:
+        often = np.bincount(packed.astype(np.intp))
+        different = np.flatnonzero(often).astype("<u8")
+        numbers: Ints = often[different]
+    else:
+        counts = pa.Array.from_buffers(pa.uint64(), len(packed), [None, pa.py_buffer(packed)]).value_counts()
+        different, numbers = counts.field("values").to_numpy(), _numbers(counts)
+    if len(numbers) > len(filled) // 2:
+        return None, None
+    words = np.ascontiguousarray(different, dtype="<u8").view("S8")
+    return pa.array(words.tolist(), pa.binary()).cast(pa.string()), numbers
 
 
-def _look(profile: ColumnProfile, seen: pa.Array, weights: Ints | None, *, high: bool) -> None:
+def _every(length: int, step: int) -> tuple[int, list[pa.Buffer | None]]:
+    """Each step-th place, as the buffers of an array."""
+    import pyarrow as pa
+
+    places = np.arange(0, length, step, dtype=np.int64)
+    return len(places), [None, pa.py_buffer(places)]
+
+
+def _numbers(counts: pa.StructArray) -> Ints:
+    found: Ints = counts.field("counts").to_numpy()
+    return found
+
+
+def _look(profile: ColumnProfile, seen: pa.Array, texts: Texts, *, high: bool) -> None:
     """Finds numbers, moments, UUIDs and JSON."""
     import pyarrow.compute as pc
 
@@ -74,8 +109,9 @@ def _look(profile: ColumnProfile, seen: pa.Array, weights: Ints | None, *, high:
     if not any(_worth_a_look(p) for p in probes):
         profile.numbers = profile.moments = None
         return
-    seen = pc.utf8_trim_whitespace(seen) if high else seen
-    texts = Texts.of(seen, weights)
+    if high:
+        seen = pc.utf8_trim_whitespace(seen)
+        texts = Texts.of(seen, texts.weights)
     if plain_numbers(profile, texts, seen):
         return
     _by_shape(profile, texts)
@@ -116,6 +152,7 @@ def _worth_a_look(text: str) -> bool:
     return len(text.encode()) <= LONGEST and any(map(str.isdigit, text)) and _WORD.search(text) is None
 
 
+@lru_cache(maxsize=1)
 def _casters() -> dict[str, Caster]:
     return {"uuid": words.uuid(), "json": words.json_text()}
 
@@ -157,23 +194,15 @@ def _repeats(hashes: npt.NDArray[np.uint64]) -> bool:
     return False
 
 
-def holds_high(texts: pa.Array) -> bool:
-    """Whether some text is not ASCII."""
-    _, offset_buffer, text_buffer = texts.buffers()
-    if text_buffer is None or not len(texts):
-        return False
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
-    first, last = int(offsets[texts.offset]), int(offsets[texts.offset + len(texts)])
-    # Bytes beyond ASCII are negative when they are looked at with a sign.
-    return first < last and int(np.frombuffer(text_buffer, dtype=np.int8)[first:last].min()) < 0
-
-
-def _small(counts: pa.StructArray) -> dict[str, int]:
-    """All values with their counts."""
+def _small(seen: pa.Array, cells: Texts) -> dict[str, int] | None:
+    """All values with their counts; None when they are many."""
+    weights = np.ones(len(seen), dtype=np.int64) if cells.weights is None else cells.weights
     small: dict[str, int] = {}
-    for item in counts.to_pylist():
-        shown = item["values"][:SHOWN_LENGTH]
-        small[shown] = small.get(shown, 0) + item["counts"]
+    for text, count in zip(seen.to_pylist(), weights.tolist(), strict=True):
+        shown = text[:SHOWN_LENGTH]
+        small[shown] = small.get(shown, 0) + count
+        if len(small) > MAX_SMALL:
+            return None
     return dict(sorted(small.items()))
 
 

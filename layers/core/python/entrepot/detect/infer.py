@@ -8,7 +8,8 @@ import unicodedata
 
 from entrepot.detect.answers import Inferred
 from entrepot.detect.model import ColumnProfile, Profile
-from entrepot.detect.types import infer_type, info
+from entrepot.detect.neighbours import infer_columns
+from entrepot.detect.types import info
 from entrepot.errors import UsageError
 from entrepot.model.contract import Contract, FieldSpec
 from entrepot.model.source import ColumnInfo, Detection
@@ -35,9 +36,8 @@ def infer_contract(detection: Detection, profile: Profile, name: str, *, key: li
     names = field_names(detection.columns)
     doubts: list[str] = []
     fields = []
-    parts = zip(detection.columns, names, _columns(detection, profile), _stated(detection), strict=True)
-    for column, (field_name, alias), found, word in parts:
-        inferred = as_stated(infer_type(found, column), found, word)
+    columns = _inferred(detection, profile)
+    for column, (field_name, alias), inferred in zip(detection.columns, names, columns, strict=True):
         doubts += [f"Column {column!r}: {d}" for d in inferred.doubts]
         fields.append(FieldSpec(name=field_name, type=inferred.type, formats=inferred.formats, aliases=alias))
     keys = _key(key or [], detection.columns, [n for n, _ in names])
@@ -63,6 +63,12 @@ def as_stated(inferred: Inferred, column: ColumnProfile, word: str) -> Inferred:
     if word == "string" or column.cells == column.blank:
         return Inferred(word)
     return Inferred("float") if word == "float" and inferred.type.startswith(("integer", "decimal")) else inferred
+
+
+def _inferred(detection: Detection, profile: Profile) -> list[Inferred]:
+    profiles = _columns(detection, profile)
+    looked = infer_columns(detection.columns, profiles)
+    return [as_stated(*of_one) for of_one in zip(looked, profiles, _stated(detection), strict=True)]
 
 
 def _stated(detection: Detection) -> list[str]:
@@ -129,5 +135,6 @@ def contract_name(text: str) -> str:
 
 def column_infos(detection: Detection, profile: Profile) -> list[ColumnInfo]:
     """What `inspect` tells of each column."""
-    columns = zip(detection.columns, _columns(detection, profile), _stated(detection), strict=True)
-    return [info(name, found, as_stated(infer_type(found, name), found, word)) for name, found, word in columns]
+    profiles = _columns(detection, profile)
+    inferred = _inferred(detection, profile)
+    return [info(*of_one) for of_one in zip(detection.columns, profiles, inferred, strict=True)]

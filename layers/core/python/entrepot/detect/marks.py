@@ -31,8 +31,19 @@ DELIMITERS = {
 WEAK = {":": 0.95, " ": 0.9, "#": 0.9, "*": 0.95, "&": 0.95}
 """Characters that texts are full of, and the share of rows that must have one width under them."""
 
-_RUN = re.compile(rb"[^\w\s\"'`,.;()\[\]{}<>/\\+=%$!?-]{2,4}|;{2,4}|,{2}(?=,?\S)")
+_RUN = re.compile(rb"[!#&*:@^|~\x1c-\x1f]{2,4}|;{2,4}|,{2}(?=,?\S)")
+_COMMENT = re.compile(rb"^(?:#|//)[^\r\n]*(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 _MOST_LINES = 50
+_FEW_QUOTES = 8
+_DENSE = 6
+"""As many marks in one line are no punctuation."""
+
+
+def without_comments(part: bytes) -> bytes:
+    """The text without lines that begin with ``#`` or ``//``, where others do not."""
+    marked = _COMMENT.findall(part)
+    lines = part.count(b"\n") or part.count(b"\r")
+    return _COMMENT.sub(b"", part) if marked and 2 * len(marked) < lines + 1 else part
 
 
 def candidates(part: bytes) -> list[tuple[str, float]]:
@@ -67,26 +78,47 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
     """Quote, escape and worth of each way to quote that the text may have; the usual one always."""
     double = wraps(part, delimiter, '"')
     options = [('"', '"', 1.0)]
-    if b'\\"' in part:
+    if b'\\"' in part or b"\\" + delimiter.encode() in part or b"\\\n" in part:
         options.append(('"', "\\", 1.0))
     for quote in ("'", "`", "~"):
         if quote == delimiter or quote.encode() not in part:
             continue
         own = wraps(part, delimiter, quote)
-        if own >= 2 and own > double:
-            weight = 1.0 if not double else 0.95
-            options.append((quote, quote, weight * (1.05 if own >= 4 else 1.02)))
+        if own > double:
+            # Where the usual quote wraps no cell and this one does, apostrophes within do not speak against it.
+            weight = 0.95 if double or own == 1 else 1.5
+            options.append((quote, quote, weight))
             if b"\\" + quote.encode() in part:
-                options.append((quote, "\\", weight * 1.05))
+                options.append((quote, "\\", weight * 1.02))
     return options
 
 
 def wraps(part: bytes, delimiter: str, quote: str) -> int:
     """How often a quote opens a cell, when about as many close one; else 0."""
     d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
-    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q, part, re.MULTILINE))
-    closing = len(re.findall(q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
+    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q + rb"(?!" + d + rb"|\r?$)", part, re.MULTILINE))
+    closing = len(re.findall(rb"(?<!" + d + rb")" + q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
     return opening if opening and closing >= opening * 0.9 else 0
+
+
+def densest(part: bytes) -> str | None:
+    """The delimiter of a few lines among many that are only said; None when no line is full of one."""
+    # In sentences a blank stands behind the mark.
+    lines = re.split(rb"[\r\n]+", re.sub(rb"[,;] ", b"", part))
+    found = {mark: max((line.count(mark.encode()) for line in lines), default=0) for mark in (",", ";", "\t", "|")}
+    best = max(found, key=lambda mark: found[mark])
+    return best if found[best] >= _DENSE else None
+
+
+def at_edges(part: bytes, delimiter: str, quote: str = '"') -> float:
+    """The share of quotes that stand where cells begin or end; 0 where there are few."""
+    part = part.replace(quote.encode() * 2, b"")  # doubled ones are text, or nothing
+    total = part.count(quote.encode())
+    if total < _FEW_QUOTES:
+        return 0.0
+    d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
+    edges = re.findall(rb"(?:^|(?<=" + d + rb"))" + q + rb"|" + q + rb"(?=" + d + rb"|\r?$)", part, re.MULTILINE)
+    return len(edges) / total
 
 
 def skips_blanks(part: bytes, dialect: Dialect) -> bool:

@@ -11,9 +11,12 @@ import numpy.typing as npt
 from entrepot.detect.model import ColumnProfile, NumberShape, Seen
 from entrepot.detect.moments import moments
 from entrepot.detect.shapes import Ints, Places, Shape, Texts, Token
+from entrepot.detect.sketch import WORD
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Bools = npt.NDArray[np.bool_]
 
 _DIGITS = b"0123456789"
 _COMPACT = (8, 12, 14)
@@ -32,51 +35,72 @@ def plain_numbers(profile: ColumnProfile, texts: Texts, column: pa.Array) -> boo
     Returns:
         False, and nothing is taken, when some cell is not a plain number.
     """
-    rest = texts.data[:-1].tobytes().translate(None, _DIGITS)
+    rest = texts.data[:-WORD].tobytes().translate(None, _DIGITS)
     if rest.translate(None, b".-") or not texts.lengths.all():
         return False
-    minus = texts.data[texts.starts] == ord("-")
     points = rest.count(b".")
-    if len(rest) - points != int(minus.sum()):
+    minus = texts.data[texts.starts] == ord("-") if len(rest) > points else None
+    if len(rest) - points != (0 if minus is None else int(minus.sum())):
         return False
-    where = _points(texts, points)
-    if where is None:
-        return False
-    digits = texts.lengths - minus - (where >= 0)
-    if not (digits > 0).all():
+    where = _points(texts, points) if points else None
+    if points and where is None:
         return False
     measure = _Measure(texts, column, minus, where)
+    if not measure.sound():
+        return False
     profile.numbers = dict(sorted(measure.ways().items()))
-    profile.signs = {"minus": texts.cells(np.flatnonzero(minus))} if minus.any() else {}
-    profile.moments = {} if points or minus.any() else _compact(texts)
+    profile.signs = {} if minus is None else {"minus": texts.cells(np.flatnonzero(minus))}
+    profile.moments = {} if points or minus is not None else _compact(texts)
     return True
 
 
 def _points(texts: Texts, points: int) -> Ints | None:
     """Where each text has its point, -1 for none; None when one has two."""
+    at = np.flatnonzero(texts.data[:-WORD] == ord("."))
+    if points == len(texts.starts):
+        where = at - texts.starts
+        # With a point for each text, none has two when each lies within its own.
+        return where if (where >= 0).all() and (where < texts.lengths).all() else None
+    owner = np.repeat(np.arange(len(texts.starts), dtype=np.int32), texts.lengths)[at]
+    if (owner[1:] == owner[:-1]).any():
+        return None
     where = np.full(len(texts.starts), -1, dtype=np.int64)
-    if points:
-        at = np.flatnonzero(texts.data[:-1] == ord("."))
-        owner = np.repeat(np.arange(len(where), dtype=np.int32), texts.lengths)[at]
-        if (owner[1:] == owner[:-1]).any():
-            return None
-        where[owner] = at - texts.starts[owner]
+    where[owner] = at - texts.starts[owner]
     return where
 
 
 class _Measure:
-    def __init__(self, texts: Texts, column: pa.Array, minus: npt.NDArray[np.bool_], where: Ints) -> None:
+    def __init__(self, texts: Texts, column: pa.Array, minus: Bools | None, where: Ints | None) -> None:
         self._texts = texts
         self._column = column
-        self._has_point = where >= 0
-        self._whole = np.where(self._has_point, where, texts.lengths) - minus
-        self._scale = np.where(self._has_point, texts.lengths - where - 1, 0)
-        first = texts.data[texts.starts + minus]
-        self._zero = (first == ord("0")) & (self._whole > 0)
+        signs = 0 if minus is None else minus.astype(np.int64)
+        self._signs = minus is not None
+        first = texts.starts + signs
+        self._zero = texts.data[first] == ord("0")
+        if where is None:
+            self._has_point: Bools | None = None
+            self._whole: Ints = texts.lengths - signs
+            self._scale: Ints | None = None
+            return
+        has_point = where >= 0
+        self._has_point = has_point
+        self._whole = where * has_point + texts.lengths * ~has_point - signs
+        self._scale = (texts.lengths - where - 1) * has_point
+        self._zero &= self._whole > 0
+
+    def _aligned(self) -> bool:
+        """Whether the numbers compare as their bytes do from the right: alike in decimals, and no zero too many."""
+        if self._signs or (self._zero & (self._whole > 1)).any() or not self._whole.all():
+            return False
+        return self._scale is None or int(self._scale.min()) == int(self._scale.max())
+
+    def sound(self) -> bool:
+        """Whether every cell has a digit."""
+        return bool(((self._whole if self._scale is None else self._whole + self._scale) > 0).all())
 
     def ways(self) -> dict[str, NumberShape]:
         """The measures of each way of writing."""
-        if not self._has_point.any():
+        if self._has_point is None or self._scale is None:
             return {"9": self._of(None)}
         thousand = self._has_point & (self._scale == 3) & (self._whole >= 1) & (self._whole <= 3) & ~self._zero
         found = {}
@@ -93,30 +117,37 @@ class _Measure:
 
     def _of(self, rows: Places | None) -> NumberShape:
         at = slice(None) if rows is None else rows
-        whole, scale = self._whole[at], self._scale[at]
-        zeros = np.flatnonzero(self._zero[at] & (whole > 1))
-        least, most = self._extremes(rows, whole + scale)
+        whole = self._whole[at]
+        scale = None if self._scale is None else self._scale[at]
+        digits = whole if scale is None else whole + scale
+        zeros = np.flatnonzero(self._zero[at])
+        zeros = zeros[whole[zeros] > 1]
+        least, most = self._extremes(rows, digits, whole=scale is None or not scale.any())
         return NumberShape(
             cells=self._texts.cells(rows),
             whole=int(whole.max()),
-            scale=int(scale.max()),
-            digits=int((whole + scale).max()),
+            scale=0 if scale is None else int(scale.max()),
+            digits=int(digits.max()),
             zeros=self._texts.cells(zeros if rows is None else rows[zeros]) if len(zeros) else 0,
             least=least,
             most=most,
         )
 
-    def _extremes(self, rows: Places | None, digits: Ints) -> tuple[str, str]:
+    def _extremes(self, rows: Places | None, digits: Ints, *, whole: bool) -> tuple[str, str]:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        if rows is None and self._aligned():
+            ends = self._texts.ends()
+            if ends is not None:
+                return _normal(ends[0]), _normal(ends[1])
         if int(digits.max()) > MAX_EXACT:
             short = np.flatnonzero(digits <= MAX_EXACT)
             rows = short if rows is None else rows[short]
         if rows is not None and not len(rows):
             return "", ""
         column = self._column if rows is None else self._column.take(pa.array(rows))
-        if not self._scale.any() and not self._has_point.any():
+        if whole and self._has_point is None:
             found = pc.min_max(pc.cast(column, pa.int64())).as_py()
             return str(found["min"]), str(found["max"])
         values = pc.cast(column, pa.float64())

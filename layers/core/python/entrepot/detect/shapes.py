@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from entrepot.detect.sketch import MASKS, WORD, words_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -23,6 +25,9 @@ MAX_WORDS = 300
 """Different words at one place up to which they can be names of months, zones or currencies."""
 LONGEST = 80
 """Bytes of the longest cell that can be a number or a moment."""
+
+LONGEST_WORD = 32
+"""Bytes of the longest name of a month, day, zone or currency, and more."""
 
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
@@ -51,7 +56,7 @@ class Texts:
     """A column of texts without nulls, as bytes.
 
     Attributes:
-        data: All bytes, one after the other, and some more.
+        data: All bytes, one after the other, and `WORD` more.
         starts: Where each text begins.
         lengths: How many bytes each has.
         weights: How many cells have it; None when each stands for one.
@@ -68,11 +73,37 @@ class Texts:
         _, offset_buffer, text_buffer = texts.buffers()
         offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
         first, last = int(offsets[0]), int(offsets[-1])
-        data = np.zeros(last - first + 1, dtype=np.uint8)
+        data = np.zeros(last - first + WORD, dtype=np.uint8)
         if text_buffer is not None and last > first:
-            data[:-1] = np.frombuffer(text_buffer, dtype=np.uint8)[first:last]
-        starts = offsets[:-1].astype(np.int64) - first
+            data[:-WORD] = np.frombuffer(text_buffer, dtype=np.uint8)[first:last]
+        starts = offsets[:-1].astype(np.int64)
+        starts -= first
         return Texts(data, starts, np.diff(offsets).astype(np.int64), weights)
+
+    @property
+    def high(self) -> bool:
+        """Whether some text is not ASCII."""
+        # Bytes beyond ASCII are negative when they are looked at with a sign.
+        return int(self.data.view(np.int8).min()) < 0
+
+    def packed(self) -> npt.NDArray[np.uint64] | None:
+        """Each text as one number; None when some have more than 8 bytes, or a NUL."""
+        if int(self.lengths.max()) > WORD or int(self.data[:-WORD].min(initial=1)) == 0:
+            return None
+        same = int(self.lengths.min()) == int(self.lengths.max())
+        found: npt.NDArray[np.uint64] = words_of(self.data)[self.starts]
+        found &= MASKS[int(self.lengths[0])] if same else MASKS[self.lengths]
+        return found
+
+    def ends(self) -> tuple[str, str] | None:
+        """The least and the greatest of plain numbers with equally many decimals; None for longer ones."""
+        packed = self.packed()
+        if packed is None:
+            return None
+        # With the first digit highest and the last one lowest, numbers compare as their texts do.
+        ordered = packed.byteswap()
+        ordered >>= (WORD - self.lengths).astype(np.uint64) * np.uint64(8)
+        return _unpacked(ordered.min()), _unpacked(ordered.max())
 
     def cells(self, places: Places | None = None) -> int:
         """How many cells the texts at some places stand for; at all of them by default."""
@@ -84,6 +115,10 @@ class Texts:
         """One text."""
         start = int(self.starts[place])
         return bytes(self.data[start : start + int(self.lengths[place])]).decode("utf-8", "replace")
+
+
+def _unpacked(word: np.uint64) -> str:
+    return int(word).to_bytes(WORD, "big").lstrip(b"\0").decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +216,8 @@ def with_words(shape: Shape) -> bool:
     for number, token in enumerate(shape.tokens):
         if token.kind != "a":
             continue
+        if token.size > LONGEST_WORD:
+            return False
         at = shape.texts.starts[shape.places] + token.start
         letters = shape.texts.data[at[:, None] + np.arange(token.size)]
         if (letters == letters[0]).all():

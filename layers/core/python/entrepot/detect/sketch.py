@@ -22,10 +22,11 @@ _SPACE = 2.0**64
 _ODD_1 = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT = np.uint64(29)
-_WORD = 8
-_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(_WORD + 1)], dtype=np.uint64)
+WORD = 8
+MASKS = np.array([(1 << (8 * n)) - 1 for n in range(WORD + 1)], dtype=np.uint64)
 """Keeps the first n bytes of a word."""
 
+_BLOCK = 16_384
 _LONG = 4096
 """Longer texts are hashed by this many first bytes and their length."""
 
@@ -42,39 +43,79 @@ def hash_texts(texts: pa.Array) -> Hashes:
     )
     text = np.frombuffer(text_buffer, dtype=np.uint8) if text_buffer is not None else np.empty(0, dtype=np.uint8)
     low, high = int(offsets[0]), int(offsets[-1])
-    padded = np.zeros(high - low + 2 * _WORD, dtype=np.uint8)
+    padded = np.zeros(high - low + WORD, dtype=np.uint8)
     padded[: high - low] = text[low:high]
-    return _hash_words(padded, offsets[:-1] - low, np.diff(offsets))
+    return hash_bytes(padded, offsets[:-1] - low, np.diff(offsets))
+
+
+def hash_bytes(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Hashes:
+    """64-bit hashes of parts of some bytes.
+
+    Args:
+        text: The bytes, and `WORD` more.
+        starts: Where each part begins.
+        lengths: How many bytes each has.
+    """
+    found = np.empty(len(starts), dtype=np.uint64)
+    # What is looked at again and again should stay in the cache.
+    for at in range(0, len(starts), _BLOCK):
+        found[at : at + _BLOCK] = _hash_words(text, starts[at : at + _BLOCK], lengths[at : at + _BLOCK])
+    return found
+
+
+def words_of(text: npt.NDArray[np.uint8]) -> Hashes:
+    """Every byte position seen as the start of a little-endian word.
+
+    Args:
+        text: Bytes, and `WORD` more.
+    """
+    return np.ndarray((len(text) - WORD + 1,), dtype="<u8", buffer=text, strides=(1,))
 
 
 def _hash_words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Hashes:
-    # Every byte position seen as the start of a little-endian word.
-    words: Hashes = np.ndarray((len(text) - _WORD,), dtype="<u8", buffer=text, strides=(1,))
+    """Whole words from the start, then the last word, which may share bytes with the one before it."""
+    words = words_of(text)
     found = lengths.astype(np.uint64) * _ODD_2
     taken = np.minimum(lengths, _LONG)
-    live: npt.NDArray[np.intp] | slice = slice(None)
-    for at in range(0, int(taken.max(initial=0)), _WORD):
-        if at >= int(taken.min(initial=0)):
-            live = np.flatnonzero(taken > at)
-        word = words[starts[live] + at] & _MASKS[np.minimum(taken[live] - at, _WORD)]
-        found[live] = _mixed(found[live] ^ word)
-    return _mixed(_mixed(found))
+    least, most = int(taken.min(initial=0)), int(taken.max(initial=0))
+    for at in range(0, most - WORD, WORD):
+        if at + WORD < least:
+            found ^= words[starts + at]
+            _mix(found)
+            continue
+        live = np.flatnonzero(taken > at + WORD)
+        part = found[live] ^ words[starts[live] + at]
+        _mix(part)
+        found[live] = part
+    last = words[starts + np.maximum(taken - WORD, 0)]
+    if least < WORD:
+        last &= MASKS[np.minimum(taken, WORD)]
+    found ^= last
+    for _ in range(3):
+        _mix(found)
+    return found
 
 
-def _mixed(values: Hashes) -> Hashes:
-    values = values * _ODD_1
-    return (values ^ (values >> _SHIFT)) * _ODD_2
+def _mix(values: Hashes) -> None:
+    values *= _ODD_1
+    values ^= values >> _SHIFT
 
 
 def smallest(hashes: Hashes) -> list[int]:
     """The sketch of some hashes: the `SIZE` smallest distinct ones, ascending."""
-    if len(hashes) > 16 * SIZE:
-        # Most cells cannot be among the smallest; look at few unless values repeat a lot.
-        few = hashes[hashes <= np.partition(hashes, 8 * SIZE)[8 * SIZE]]
-        distinct = np.unique(few)
-        if len(distinct) >= SIZE:
-            return [int(h) for h in distinct[:SIZE]]
-    return [int(h) for h in np.unique(hashes)[:SIZE]]
+    # Most cells cannot be among the smallest; look at few unless values repeat a lot.
+    for near in (8 * SIZE, 64 * SIZE):
+        if len(hashes) > 2 * near:
+            few = _distinct(hashes[hashes <= np.partition(hashes, near)[near]])
+            if len(few) >= SIZE:
+                return [int(h) for h in few[:SIZE]]
+    return [int(h) for h in _distinct(hashes)[:SIZE]]
+
+
+def _distinct(hashes: Hashes) -> Hashes:
+    """The different values, ascending."""
+    ordered = np.sort(hashes)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def merged(sketches: Iterable[list[int]]) -> list[int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from entrepot.detect.amounts import number
-from entrepot.detect.answers import Inferred, boolean
+from entrepot.detect.answers import Inferred, boolean, some
 from entrepot.detect.dates import moment, nearly
 from entrepot.detect.model import ColumnProfile, NumberShape
 from entrepot.detect.titles import Title, title
@@ -76,11 +76,16 @@ def info(name: str, column: ColumnProfile, inferred: Inferred | None = None) -> 
         format_counts=found.counts,
         order=found.order,
         first=found.first,
-        least=found.least,
-        most=found.most,
+        least=found.least or _text_end(column, found, min),
+        most=found.most or _text_end(column, found, max),
         empty=column.empty,
         distinct=column.distinct,
     )
+
+
+def _text_end(column: ColumnProfile, found: Inferred, end: Callable[[Iterable[str]], str]) -> str:
+    """The first or the last of a column's texts in alphabetical order, while all of them are known."""
+    return end(column.small) if found.meaning == "string" and column.small else ""
 
 
 def _counted(column: ColumnProfile, cells: int, said: Title) -> Inferred | None:
@@ -162,7 +167,7 @@ def _text(column: ColumnProfile, cells: int, said: Title) -> Inferred:
     meaning, moments, counts = nearly(column, rest, said) if rest else ("", 0, {})
     if column.marks:
         found.doubts.append(
-            f"{column.marks} cells are nothing but #: a spreadsheet wrote them because the column was too narrow. "
+            f"{some(column.marks, 'cell')} nothing but #: a spreadsheet wrote them because the column was too narrow. "
             "Widen it and export again."
         )
         speaks = (said.dates or said.times) and not said.against

@@ -65,6 +65,10 @@ class Mender:
             return self._doubtful(found) or Mended(
                 [t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS
             )
+        if self._dialect.delimiter == " " and len(best) > self._width and self._kinds is not None:
+            joined = _joined(best.cells, " ", self._kinds, self._width)
+            if joined is not None and self._kinds.accepts(joined):
+                return Mended(joined, MOVED)
         return (
             self._aligned(best.cells, sure=True)
             or self._other_delimiter(text, best.cells)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_GAP = 1000
 """Row numbers that the source may skip within a piece."""
 _SLICE = 4096
-"""Rows that are written together."""
+"""Rows that are written together at most; fewer where they are wide."""
 
 
 @dataclass(slots=True)
@@ -85,11 +85,15 @@ class _Maker:
         else:
             self._refused += batch.refused
             self._taken += len(batch.refused)
-        rows = batch.rows
-        for start in range(max(0, first), data.num_rows, _SLICE):
-            part = data.slice(start, min(_SLICE, data.num_rows - start))
+        rows, step = batch.rows, self._step(data)
+        for start in range(max(0, first), data.num_rows, step):
+            part = data.slice(start, min(step, data.num_rows - start))
             numbers = range(batch.first_row + start, batch.first_row + start + part.num_rows)
             yield from self._lines(part, rows[start : start + part.num_rows] if rows is not None else numbers)
+
+    def _step(self, data: pa.RecordBatch) -> int:
+        each = max(1, data.nbytes // max(1, data.num_rows))
+        return max(1, min(_SLICE, self._least // int(each)))
 
     def end(self) -> Iterator[Piece]:
         if self._parts or self._refused:

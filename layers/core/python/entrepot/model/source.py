@@ -80,7 +80,7 @@ class ColumnInfo(Model):
     first: Literal["day", "month", "year"] | None = None
     """What comes first, where ``order`` is proved or likely."""
     least: str = ""
-    """The least value of numbers (with a point for decimals), dates and times (ISO)."""
+    """The least value of numbers (with a point for decimals), dates and times (ISO), and of text of few values."""
     most: str = ""
     empty: int = 0
     """Empty cells."""

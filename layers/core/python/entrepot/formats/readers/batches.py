@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHECKSUM = Finding(
-    code="checksum",
-    message="The row lies in a part of the file whose checksum is wrong: its values may be damaged.",
-    action="Send the file again; it was damaged on its way or where it lay.",
-)
+CHECKSUM = structural("checksum")
 
 _WORDS = (
     (("encrypt", "decrypt"), "encrypted", "is encrypted", "Send it decrypted: nobody gave a key."),

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from entrepot.formats.flatten import NotFlatError, Number, Pairs, Row, written
+from entrepot.formats.flatten import NotFlatError, Pairs, Row, written
 from entrepot.formats.readers.json_shape import Node
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ _arrow_fixed = re.compile(r"fixed_size_binary\[([0-9]{1,9})\]")
 
 @dataclass(frozen=True, slots=True)
 class BackupTable:
-    """Where a table of the document is."""
+    """Where a table of the document is; the one of a document of one table says its name itself."""
 
-    name: str
+    name: str | None
     data: Node
     schema: Node | None
 
@@ -51,7 +51,7 @@ def backup_tables(root: Node) -> list[BackupTable]:
         return found if len(found) == len(members) else []
     table = root.members.get("table")
     if root.kind == "object" and table is not None and _is_table(table):
-        return [BackupTable("", table.members["data"], table.members.get("schema"))]
+        return [BackupTable(None, table.members["data"], table.members.get("schema"))]
     return []
 
 
@@ -145,7 +145,7 @@ def exact_row(value: Any, names: list[str]) -> Row:
         pairs = tuple(zip(names, value, strict=True))
     else:
         raise NotFlatError("it is another kind of value")
-    row = {name: item if type(item) in {str, Number} or item is None else written(item) for name, item in pairs}
+    row = {name: item if type(item) is str or item is None else written(item) for name, item in pairs}
     if len(row) != len(pairs):
         raise NotFlatError("a name is there twice")
     return row

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ _DENSE_BYTES = 4 << 20
 _DENSE_VALUES = 2_000_000
 """Values in one record; each takes about 100 bytes when decoded, however few it has in the text."""
 
+_comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
 _space = re.compile(r"[ \t\n\r]*").match
 
 
@@ -103,10 +105,26 @@ class Cursor:
         if self.peek() == "]":
             self.pos += 1
             return
+        scan = decoder.scan_once
         while True:
-            yield self.value(decoder)
-            if self._closed("]"):
+            # The usual case goes around the calls below; whatever is odd is left to them.
+            try:
+                value, end = scan(self.text, self.pos)
+                whole = end + _MARGIN < len(self.text)
+            except (StopIteration, ValueError, RecursionError):
+                whole = False
+            if whole:
+                self.start, self.pos = self.pos, end
+            else:
+                value = self.value(decoder)
+            yield value
+            comma = _comma(self.text, self.pos)
+            if comma and comma.end() < len(self.text):
+                self.pos = comma.end()
+            elif self._closed("]"):
                 return
+            else:
+                self.peek()
 
     def members(self) -> Iterator[str]:
         """The names of the object that comes next; the caller takes each one's value before it asks for the next."""
@@ -186,7 +204,7 @@ class Cursor:
         kept = self.text[self.pos :]
         self._base = self.offset()
         self._file.seek(self._at)
-        data = self._file.read(max(self._block, len(kept)))
+        data = self._file.read(max(self._block, min(len(kept), self._limits.cell_bytes - len(kept))))
         self._at += len(data)
         self._ended = not data
         try:
@@ -206,7 +224,8 @@ class Cursor:
 
     def _bound(self) -> None:
         long = len(self.text) - self.pos
-        if long >= self._limits.cell_bytes:
+        # One character beyond Latin-1 doubles what all the others of a text take, or takes it fourfold.
+        if long >= self._limits.cell_bytes or sys.getsizeof(self.text) > 2 * max(self._limits.cell_bytes, _DENSE_BYTES):
             raise SourceError(
                 f"A value is longer than {self._limits.cell_bytes} bytes, at byte {self.offset() + 1}.",
                 hint="Send it as records in one array, or name the array of records by its path.",

@@ -160,11 +160,31 @@ class JsonReader:
     def _records(self, plan: Plan, batcher: Batcher) -> Iterator[Batch]:
         key = [""]
         cursor = self._cursor(None if plan.kind == "sequence" else plan.node.offset)
+        if plan.kind == "array" and not plan.inner and plan.stated is None and self._options.arrays == "keep":
+            yield from self._plain_records(plan, batcher, cursor)
+            return
         for count, value in enumerate(plan.values(cursor, key)):
             cursor.row = count + 1
             if count < plan.table.header_rows:
                 continue
             self._add(plan, batcher, value, cursor, {plan.key: key[0]} if plan.key else {})
+            if batcher.full:
+                yield batcher.take()
+
+    def _plain_records(self, plan: Plan, batcher: Batcher, cursor: Cursor) -> Iterator[Batch]:
+        """`_records` of an array, where nearly all documents have their rows."""
+        levels, skip = self._levels, plan.table.header_rows
+        for count, value in enumerate(cursor.elements()):
+            cursor.row = count + 1
+            text, start, end = cursor.text, cursor.start, cursor.pos
+            if type(value) is not tuple or text.find("\\u", start, end) >= 0:
+                if count >= skip:
+                    self._add(plan, batcher, value, cursor, {})
+            else:
+                try:
+                    batcher.add(flatten(value, levels=levels), end - start, suspect=False)
+                except NotFlatError as error:
+                    batcher.refuse(text[start:end], cursor.offset(start), structural("json", detail=str(error)))
             if batcher.full:
                 yield batcher.take()
 

@@ -35,11 +35,8 @@ class Batcher:
         self._numbers: list[int] = []
         self._refused: list[QuarantinedRow] = []
         self._bytes = 0
-
-    @property
-    def full(self) -> bool:
+        self.full = False
         """Whether it is time to `take`."""
-        return len(self._rows) >= self._most or len(self._refused) >= BATCH_ROWS or self._bytes >= BATCH_BYTES
 
     @property
     def empty(self) -> bool:
@@ -66,6 +63,8 @@ class Batcher:
         self._numbers.append(self._next)
         self._next += 1
         self._bytes += size
+        if len(self._rows) >= self._most or self._bytes >= BATCH_BYTES:
+            self.full = True
 
     def skip(self) -> None:
         """Counts a record that is no row."""
@@ -77,6 +76,8 @@ class Batcher:
         self._refused.append(QuarantinedRow(row=self._next, offset=offset, raw=raw, findings=[finding]))
         self._next += 1
         self._bytes += len(raw)
+        if len(self._refused) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
+            self.full = True
 
     def complete(self, raw: str, offset: int, since: int) -> None:
         """Gives the rows that were refused last, from a number on, what stands in the source."""
@@ -97,6 +98,7 @@ class Batcher:
         first = numbers[0] if numbers else self._next
         batch = Batch(data, first, numbers if gaps else None, self._refused)
         self._rows, self._numbers, self._refused, self._bytes = [], [], [], 0
+        self.full = False
         return batch
 
 

@@ -13,6 +13,8 @@ XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 NIL = f"{XSI}nil"
 _SILENT = (XSI, "{http://www.w3.org/XML/1998/namespace}space")
 _NODES = 50_000
+ELEMENT = 100
+"""About the bytes that an element takes besides its text."""
 TEXT = "text"
 
 
@@ -25,6 +27,8 @@ class Node:
         count: How many there are.
         most: How many one parent has at most.
         text: Whether one has text besides white space.
+        nil: Whether one says that it is null.
+        largest: The size of the largest, by its text and `ELEMENT` for each element in it.
         attributes: Their names, by namespace and name; filled by `name_all`.
         children: By tag.
         name: What it is called among its siblings; filled by `name_all`.
@@ -36,6 +40,8 @@ class Node:
     count: int = 0
     most: int = 0
     text: bool = False
+    nil: bool = False
+    largest: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     name: str = ""
@@ -64,6 +70,7 @@ class Survey(Target):
         self.root = Node("")
         self._node = self.root
         self._counts: list[dict[str, int]] = [{}]
+        self._sizes = [0]
         self._nodes = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -75,12 +82,17 @@ class Survey(Target):
         counts[tag] = number = counts.get(tag, 0) + 1
         node.most = max(node.most, number)
         node.count += 1
+        size = ELEMENT
         if attributes:
-            for name in attributes:
-                if name not in node.attributes and not is_silent(name):
+            for name, value in attributes.items():
+                size += len(value)
+                if name == NIL:
+                    node.nil = True
+                elif name not in node.attributes and not is_silent(name):
                     self._new_name()
                     node.attributes[name] = ""
         self._node = node
+        self._sizes.append(size)
         self._counts.append({})
         if len(self._counts) > self.limits.depth + 1:
             raise self.too_deep()
@@ -88,11 +100,15 @@ class Survey(Target):
     def end(self, tag: str) -> None:  # noqa: ARG002 - the parser has checked it
         """Goes back to the parent."""
         self._counts.pop()
+        size = self._sizes.pop()
+        self._sizes[-1] += size
+        self._node.largest = max(self._node.largest, size)
         assert self._node.parent is not None
         self._node = self._node.parent
 
     def data(self, text: str) -> None:
         """Notes text."""
+        self._sizes[-1] += len(text)
         if not self._node.text and not text.isspace():
             self._node.text = True
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from entrepot.errors import SourceError
@@ -157,30 +157,84 @@ class Target:
         )
 
 
-def parse(file: IO[bytes], prolog: Prolog, target: Target) -> Iterator[None]:
-    """Feeds a document to a target; yields after every block.
+def parse(file: IO[bytes], prolog: Prolog, target: Target) -> None:
+    """Feeds a document to a target.
 
     Raises:
         SourceError: It is not well-formed, or passes a limit.
     """
     from lxml import etree
 
-    options: dict[str, Any] = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
-    encoding = "utf-8" if prolog.transcode else None
-    parser = etree.XMLParser(target=target, encoding=encoding, recover=False, **options)
+    parser = etree.XMLParser(target=target, **_options(prolog))
+    for _ in _feed(parser, file, prolog, target.row):
+        pass
+
+
+def records(file: IO[bytes], prolog: Prolog, tags: Iterable[str]) -> Iterator[Any]:
+    """The elements with some tags, as each of them ends; the caller empties them.
+
+    Args:
+        file: The document, which has been parsed before.
+        prolog: Of it.
+        tags: With their namespaces.
+
+    Raises:
+        SourceError: It is not well-formed.
+    """
+    from lxml import etree
+
+    parser = etree.XMLPullParser(
+        events=("end",), tag=list(tags), remove_comments=True, remove_pis=True, **_options(prolog)
+    )
+    for _ in _feed(parser, file, prolog, 0):
+        for _, element in parser.read_events():
+            yield element
+
+
+def _options(prolog: Prolog) -> dict[str, Any]:
+    return {
+        "encoding": "utf-8" if prolog.transcode else None,
+        "resolve_entities": False,
+        "no_network": True,
+        "huge_tree": False,
+        "load_dtd": False,
+        "recover": False,
+    }
+
+
+def _feed(parser: Any, file: IO[bytes], prolog: Prolog, row: int) -> Iterator[None]:
+    """Feeds a document in blocks, and yields after each."""
+    from lxml import etree
+
     try:
         for block in _blocks(file, prolog.transcode):
             parser.feed(block)
-            if prolog.doctype and any("ENTITY" in entry.type_name for entry in parser.feed_error_log):
-                raise forbidden()
+            _check(parser.feed_error_log, row)
             yield
         parser.close()
+        yield
     except etree.LxmlError as error:
-        raise _broken(error, target.row) from None
+        raise _broken(error, row) from None
     except (UnicodeError, LookupError):
         raise SourceError(
-            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=target.row
+            f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=row
         ) from None
+
+
+def _check(log: Any, row: int) -> None:
+    """Refuses what the parser only warns of, and would leave out: entities and prefixes that nothing declares."""
+    for entry in log:
+        if "ENTITY" in entry.type_name:
+            raise forbidden()
+        if entry.type_name.startswith("NS_ERR"):
+            raise SourceError(
+                f"A name has a prefix that is not declared, or one too many, at line {entry.line}.",
+                hint="Declare the namespaces where the document begins.",
+                reason="xml",
+                line=entry.line,
+                row=row,
+                fault=entry.type_name,
+            )
 
 
 def _blocks(file: IO[bytes], transcode: str | None) -> Iterator[bytes]:

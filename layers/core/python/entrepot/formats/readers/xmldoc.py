@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any
 
 from entrepot.errors import SourceError
-from entrepot.formats.flatten import NotFlatError, cell, explode
+from entrepot.formats.flatten import NotFlatError, Row, cell, explode
 from entrepot.formats.readers.text_batches import Batcher
-from entrepot.formats.readers.xml_shape import (
-    NIL,
-    Node,
-    Survey,
-    columns,
-    find_tables,
-    is_silent,
-    name_all,
-    single_record,
-)
-from entrepot.formats.readers.xml_text import Prolog, Target, parse
-from entrepot.formats.reading import Batch, Limits, ReadOptions, Table
+from entrepot.formats.readers.xml_records import fields, records
+from entrepot.formats.readers.xml_shape import ELEMENT, Node, Survey, columns, find_tables, name_all, single_record
+from entrepot.formats.readers.xml_text import Prolog, parse
+from entrepot.formats.reading import Batch, ReadOptions, Table
 from entrepot.formats.refusals import structural
-
-_ELEMENTS = 500_000
-"""Elements of one record; each takes a few hundred bytes while it is read."""
 
 
 def open_xml(file: IO[bytes], name: str, options: ReadOptions) -> XmlReader:
@@ -77,29 +66,36 @@ class XmlReader:
     def batches(self, table: int) -> Iterator[Batch]:
         """The rows of a table."""
         plan = self._all()[table]
+        self._bound(plan)
         batcher = Batcher(plan.table.schema, plan.keys, 1)
-        records = _Records(self._options.limits, plan, doctype=self._prolog.doctype)
-        for _ in parse(self._file, self._prolog, records):
-            for element in records.take():
-                self._add(batcher, plan, element)
-                if batcher.full:
-                    yield batcher.take()
-        for element in records.take():
+        for element in records(self._file, self._prolog, plan.node, plan.skip):
             self._add(batcher, plan, element)
+            if batcher.full:
+                yield batcher.take()
         if not batcher.empty:
             yield batcher.take()
 
-    def _add(self, batcher: Batcher, plan: _Plan, element: _Element) -> None:
-        pairs = tuple(_fields(element, plan.skip))
+    def _bound(self, plan: _Plan) -> None:
+        """Sees to it that each record can be held whole."""
+        size = plan.node.largest
+        if plan.skip:
+            size = sum(ELEMENT * node.count for node in _outside(plan.node, plan.skip))
+        if size > self._options.limits.cell_bytes:
+            raise SourceError(
+                f"An element {plan.node.name!r} is longer than is read as one record.",
+                hint="Name the element that repeats by its path.",
+                reason="cell_bytes",
+                limit=self._options.limits.cell_bytes,
+            )
+
+    def _add(self, batcher: Batcher, plan: _Plan, element: Any) -> None:
         try:
-            rows: Iterable[dict[str, str | None]]
             if self._options.arrays == "explode":
-                rows = explode(pairs)
+                for part in explode(tuple(fields(element, plan.node, plan.skip))):
+                    batcher.add(part, _size(part), suspect=False)  # XML has no NUL and no half characters
             else:
-                rows = ({name: cell(value) for name, value in pairs},)
-            for row in rows:
-                # XML has no NUL and no half characters.
-                batcher.add(row, element.size, suspect=False)
+                row = {name: cell(value) for name, value in fields(element, plan.node, plan.skip)}
+                batcher.add(row, _size(row), suspect=False)
         except NotFlatError as error:
             batcher.refuse("", 0, structural("json", detail=str(error)))
 
@@ -110,8 +106,7 @@ class XmlReader:
 
     def _look(self) -> list[_Plan]:
         survey = Survey(self._options.limits, doctype=self._prolog.doctype)
-        for _ in parse(self._file, self._prolog, survey):
-            pass
+        parse(self._file, self._prolog, survey)
         name_all(survey.root, survey.prefixes)
         root = next(iter(survey.root.children.values()))
         if self._options.path:
@@ -170,135 +165,16 @@ def _tell_apart(plans: list[_Plan]) -> None:
             plan.table.name = ".".join(plan.node.path()[1:])
 
 
-class _Element:
-    """An element of a record: what it has, in order."""
-
-    __slots__ = ("attributes", "content", "node", "size")
-
-    def __init__(self, node: Node, attributes: dict[str, str]) -> None:
-        self.node = node
-        self.attributes = attributes
-        self.content: list[str | _Element] = []
-        self.size = 0
-
-    def texts(self) -> Iterator[str]:
-        """All text in it."""
-        for part in self.content:
-            if isinstance(part, str):
-                yield part
-            else:
-                yield from part.texts()
-
-    def text(self) -> str | None:
-        """Its text with that of its children, where it has text of its own."""
-        if self.node.leaf:
-            return "".join(self.texts()) or None
-        if not any(isinstance(part, str) and not part.isspace() for part in self.content):
-            return None
-        return "".join(self.texts()).strip()
-
-    @property
-    def nil(self) -> bool:
-        """Whether it says that it is null."""
-        return self.attributes.get(NIL, "") in {"true", "1"}
+def _size(row: Row) -> int:
+    return sum(map(len, filter(None, row.values())))
 
 
-class _Records(Target):
-    """Collects the elements of one table."""
-
-    def __init__(self, limits: Limits, plan: _Plan, *, doctype: bool) -> None:
-        super().__init__(limits, doctype=doctype)
-        self._wanted = plan.node
-        self._skip = plan.skip
-        self._node = _top(plan.node)
-        self._open: list[_Element] = []
-        self._found: list[_Element] = []
-        self._skipping = 0
-        self._size = self._elements = 0
-
-    def take(self) -> list[_Element]:
-        """The records that were completed since."""
-        found, self._found = self._found, []
-        return found
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """Opens an element, or a record."""
-        node = self._node = self._node.children[tag]
-        if self._open:
-            if self._skipping or node in self._skip:
-                self._skipping += 1
-                return
-            element = _Element(node, dict(attributes))
-            self._open[-1].content.append(element)
-            self._open.append(element)
-            self._elements += 1
-            self._size += sum(map(len, attributes.values()))
-        elif node is self._wanted:
-            self.row += 1
-            self._size = self._elements = 0
-            self._open.append(_Element(node, dict(attributes)))
-
-    def end(self, tag: str) -> None:  # noqa: ARG002 - the parser has checked it
-        """Closes it."""
-        assert self._node.parent is not None
-        self._node = self._node.parent
-        if self._skipping:
-            self._skipping -= 1
-        elif self._open:
-            element = self._open.pop()
-            if not self._open:
-                element.size = self._size
-                self._found.append(element)
-
-    def data(self, text: str) -> None:
-        """Text of the open element."""
-        if self._open and not self._skipping:
-            self._open[-1].content.append(text)
-            self._size += len(text)
-            if self._size > self.limits.cell_bytes or self._elements > _ELEMENTS:
-                raise SourceError(
-                    f"Record {self.row} is longer than is read as one.",
-                    hint="Name the element that repeats by its path.",
-                    reason="cell_bytes",
-                    limit=self.limits.cell_bytes,
-                    row=self.row,
-                )
-
-
-def _top(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node
-
-
-def _fields(element: _Element, skip: frozenset[Node], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of a record, or of an element of a list, with dotted names."""
-    node = element.node
-    if node.leaf:
-        yield prefix.removesuffix(".") or node.name, None if element.nil else element.text()
-        return
-    for name, value in element.attributes.items():
-        if not is_silent(name):
-            yield prefix + node.attributes[name], value
-    if (text := element.text()) is not None and not element.nil:
-        yield prefix.removesuffix(".") or node.own, text
-    lists: dict[str, list[Any]] = {}
-    for part in element.content:
-        if isinstance(part, str):
-            continue
-        name = prefix + part.node.name
-        if part.node.most > 1:
-            lists.setdefault(name, []).append(_item(part, skip))
-        else:
-            yield from _fields(part, skip, f"{name}.")
-    yield from lists.items()
-
-
-def _item(element: _Element, skip: frozenset[Node]) -> Any:
-    """An element of a list."""
-    if element.node.leaf:
-        return None if element.nil else element.text()
-    return tuple(_fields(element, skip))
+def _outside(node: Node, skip: frozenset[Node]) -> Iterator[Node]:
+    """A node and those below it that are in no table of their own."""
+    if node not in skip:
+        yield node
+        for child in node.children.values():
+            yield from _outside(child, skip)
 
 
 def _at(top: Node, path: str) -> Node:
