@@ -26,6 +26,10 @@ _NETWORK_ACTIONS = [
 ]
 
 
+_DISK: Mapping[str, cdk.Size] = {"detect": cdk.Size.gibibytes(10), "split": cdk.Size.gibibytes(10)}
+"""Room for what is unpacked of archives, and for what readers of workbooks and databases lay aside."""
+
+
 class HouseFunction(Construct):
     """A step's function, with everything that is the same for all of them.
 
@@ -68,6 +72,7 @@ class HouseFunction(Construct):
             environment={**environment, **self._observability(physical)},
             environment_encryption=house.key,
             memory_size=house.settings.memory_of(name),
+            ephemeral_storage_size=_DISK.get(name),
             timeout=cdk.Duration.seconds(house.settings.timeout_of(name)),
             reserved_concurrent_executions=house.settings.reserved_of(name),
             tracing=lambda_.Tracing.ACTIVE,

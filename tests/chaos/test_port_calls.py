@@ -177,7 +177,7 @@ class Flow:
             if self.strikes:
                 # A sweep that was killed is not repeated: the next one comes in minutes, and here at once.
                 with contextlib.suppress(AssertionError):
-                    until(lambda: (self.folder / "struck" / SWEPT).exists(), 8)
+                    until(lambda: (self.folder / "struck" / SWEPT).exists(), 30)
                 self._sweep()
             self._settle("published")
         self._published()

@@ -16,7 +16,7 @@ from entrepot.formats.readers.excel import open_workbook
 from entrepot.formats.reading import ReadOptions
 from entrepot.formats.writers.excel import open_xlsx
 
-_TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 _DAYS = st.dates(dt.date(1800, 1, 1), dt.date(9999, 12, 31))
 _MILLIS = st.integers(0, 999).map(lambda n: n * 1000)
 _KINDS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {

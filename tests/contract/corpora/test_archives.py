@@ -25,11 +25,11 @@ def test_a_bad_zip_is_refused_at_once(path: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.monotonic()
+    begun = time.process_time()
     with path.open("rb") as file, pytest.raises(SourceError) as caught:
         for member in members(file, path.name):
             member.open().close()
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
     assert caught.value.facts["reason"] in {"broken", "name", "multi_disk", "encrypted", "empty", "binary"}
     assert caught.value.hint

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sqlite3
+import time
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,10 @@ def test_what_could_be_delimited_is(text: str) -> None:
         ("[]", "json"),
         ("{}", "json"),
         ("[[1,2],[3,4]]", "json"),
+        ('{"products":[{"type":"Feature","features":["x"]}]}', "json"),
+        ('{"type":"FeatureCollection","count":0}', "json"),
+        ('{"type":"Point","x":1,"coordinates":2}', "json"),
+        ('{"work":{"type":"Feature","geometry":{"a":1}}}', "json"),
         ("[1, 2", "json"),
         ('{"a": 1, "b": [{"c', "json"),
         ('{"a": 1}{"a": 2}', "json"),
@@ -97,6 +102,8 @@ def test_what_could_be_delimited_is(text: str) -> None:
         ("/*!40101 SET NAMES utf8 */;\nCREATE TABLE `t` (`a` int);", "sql"),
         ("INSERT INTO `t` (`a`,`b`) VALUES (1,2);\n", "sql"),
         ("insert into t values (1, 'x');", "sql"),
+        ("INSERT INTO [my db] . [dbo].[a table] (a) VALUES (1);", "sql"),
+        ('insert into "Odd Name" values (1);', "sql"),
         ("USE [master]\nGO\nCREATE TABLE [dbo].[t]([a] [int])\nGO\n", "sql"),
         ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "sql"),
         ("COPY public.t (a, b) FROM stdin;\n1\t2\n\\.\n", "sql"),
@@ -144,6 +151,7 @@ def test_a_name_only_breaks_ties(text: str, name: str, expected: str) -> None:
         ("\n<HTML><head></head></HTML>", "an HTML page"),
         ("<table><tr><td>1</td></tr></table>", "an HTML page"),
         ('<?xml version="1.0"?><!DOCTYPE html PUBLIC "x" "y"><html/>', "an HTML page"),
+        ('<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>', "an XSLT program"),
         ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "a calendar or an address card"),
         (
             "From ann@example.org Mon May 06 10:00:00 2024\nFrom: a@example.org\nTo: b\n\nx",
@@ -200,6 +208,28 @@ def _book(names: list[str]) -> bytes:
 )
 def test_workbooks_by_their_parts(names: list[str], expected: str) -> None:
     assert word(_book(names), "renamed.zip") == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "expected"),
+    [
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml", "xlsx"),
+        ("application/vnd.ms-excel.sheet.macroEnabled.main+xml", "xlsm"),
+        ("application/vnd.ms-excel.sheet.binary.macroEnabled.main", "xlsb"),
+    ],
+)
+def test_workbooks_with_parts_at_unusual_places(type_: str, expected: str) -> None:
+    types = f'<Types><Override PartName="/main.part" ContentType="{type_}"/></Types>'.encode()
+    assert word(zipped({"[Content_Types].xml": types, "main.part": b"x"})) == expected
+
+
+def test_workbooks_in_no_container() -> None:
+    assert word(b"\x09\x08\x10\x00\x00\x06\x05\x00") == "xls"
+    assert word(b"\x09\x00\x04\x00\x07\x00\x10\x00") == "xls"
+    book = '<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<{0}Workbook xmlns{1}="urn:schemas-microsoft-com:office:spreadsheet"/>'
+    assert word(book.format("", ""), "x.xml") == "xls"
+    assert word(book.format("ss:", ":ss"), "x.xls") == "xls"
+    assert word("<Workbook><Row/></Workbook>") == "xml"
 
 
 @pytest.mark.parametrize(
@@ -327,3 +357,29 @@ def test_prefixes_of_anything_are_recognised_without_a_fault() -> None:
     for data in (out.getvalue(), _ole("Workbook"), tarred({"a": b"x"})[:2000], gzip.compress(CSV), CSV):
         for n in range(1, len(data), 10):
             assert kind(data[:n]).words
+
+
+@pytest.mark.parametrize(
+    ("start", "unit"),
+    [
+        ("INSERT INTO t", " "),
+        ("INSERT INTO t", '"a b" '),
+        ("", "CREATE OR REPLACE "),
+        ("", "GRANT a "),
+        ("", "/*"),
+        ("", "-- \n"),
+        ("<", 'a b="1" '),
+        ("", '<a x="'),
+        ("", "<!-- -->"),
+        ("", "["),
+        ("", '{"a":'),
+        ("From: a\n", "b: c\n"),
+        ('{"type":', '"geometry":'),
+    ],
+)
+def test_no_text_takes_long_to_recognise(start: str, unit: str) -> None:
+    data = start + unit * (70_000 // len(unit))
+    kind(data)
+    begun = time.process_time()
+    assert kind(data).words
+    assert time.process_time() - begun < 1

@@ -44,6 +44,10 @@ def test_tsv_has_tabs():
     assert written(pa.table({"a": ["x\ty"], "b": [1]}), "tsv")[0] == b'a\tb\n"x\ty"\t1\n'
 
 
+def test_a_command_line_has_words_for_tabs_and_line_ends():
+    assert written(pa.table({"a": [1], "b": [2]}), "csv", delimiter="tab", line_end="crlf")[0] == b"a\tb\r\n1\t2\r\n"
+
+
 def test_spreadsheets_are_kept_safe_only_when_asked_and_numbers_stay():
     table = pa.table({"t": ["=1", "-5", "'=", "a"], "n": [-5, 5, None, 0]})
     data, said = written(table, "csv", formula_escape=True)

@@ -213,6 +213,9 @@ BROKEN = {
     "<a>&nbsp;</a>": "xml",
     "<a>\x01</a>": "encoding",
     "<a x='1' x='2'/>": "xml",
+    "<a><x:b>1</x:b></a>": "xml",
+    "<a x:b='1'/>": "xml",
+    "<a><p:q:r/></a>": "xml",
 }
 
 

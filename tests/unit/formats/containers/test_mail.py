@@ -163,6 +163,13 @@ def test_boundaries_within_boundaries_without_end() -> None:
         read(data)
 
 
+def test_parts_without_the_blank_line_and_without_anything() -> None:
+    head = b'From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n'
+    part = b"--b\nContent-Type: text/csv; name=x.csv\n" + OTHER.replace(b"code;", b"code;;") + b"\n"
+    assert read(head + b"--b\n" + part + b"--b--\n") == {"x.csv": OTHER.replace(b"code;", b"code;;")}
+    assert reason(head + b"--b\n--b--\n") == "no_members"
+
+
 def test_hostile_headers_do_no_harm() -> None:
     for header in (
         "Content-Disposition: attachment; filename*0*=utf-8''%ff; filename*9999999999=x",

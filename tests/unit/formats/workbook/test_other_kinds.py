@@ -250,3 +250,83 @@ def test_a_compound_file_without_a_workbook_is_refused() -> None:
     with pytest.raises(SourceError) as error:
         read(compound(b"word " * 2000, "WordDocument"))
     assert error.value.facts["reason"] == "broken"
+
+
+XML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"
+ xmlns:x="urn:schemas-microsoft-com:office:excel" xmlns:h="http://www.w3.org/TR/REC-html40">
+<Styles><Style ss:ID="Default"/><Style ss:ID="d"><NumberFormat ss:Format="Short Date"/></Style>
+<Style ss:ID="n"><NumberFormat ss:Format="00000"/></Style></Styles>
+<Worksheet ss:Name="one"><Table><Row ss:Index="3"><Cell ss:MergeAcross="1"><Data ss:Type="String">name</Data></Cell>
+<Cell><Data ss:Type="String">d</Data></Cell></Row>
+<Row><Cell><ss:Data ss:Type="String"><h:B>Zo</h:B>ë</ss:Data></Cell><Cell ss:StyleID="n"><Data ss:Type="Number">5</Data></Cell>
+<Cell ss:StyleID="d"><Data ss:Type="DateTime">2024-02-29T00:00:00.000</Data></Cell></Row>
+<Row><Cell ss:Index="2"><Data ss:Type="Boolean">1</Data></Cell><Cell><Data ss:Type="Error">#N/A</Data></Cell></Row>
+</Table></Worksheet><Worksheet ss:Name="two"><Table/><x:WorksheetOptions><x:Visible>SheetHidden</x:Visible>
+</x:WorksheetOptions></Worksheet></Workbook>"""
+
+
+def test_xml_spreadsheets_of_2003_are_read() -> None:
+    tables, rows = read(XML.encode(), name="book.xls", values="shown")
+    assert [t.name for t in tables] == ["one", "two"]
+    assert "The sheet is hidden." in tables[1].doubts
+    assert rows == [["Zoë", "00005", "2/29/2024"], [None, "TRUE", "#N/A"]]
+    assert numbers_of(XML.encode()) == [4, 5]
+    assert read(XML.encode())[1][0] == ["Zoë", "00005", "2024-02-29"]
+    for end in range(0, len(XML), 10):
+        read_or_refused(XML.encode()[:end])
+
+
+def protected(plain: bytes, minor: int) -> bytes:
+    """An XLS encrypted as Excel does with protected workbooks; the record of its key follows the first."""
+    import hashlib
+
+    from entrepot.formats.readers.workbook import locked
+
+    salt, verifier = bytes(range(16)), bytes(range(50, 66))
+    digest = hashlib.md5 if minor == 1 else hashlib.sha1
+    head = struct.pack("<HHH", 1, 1 if minor == 1 else 2, minor)
+    if minor == 1:
+        start = hashlib.md5("VelvetSweatshop".encode("utf-16-le")).digest()[:5]
+        base = hashlib.md5((start + salt) * 16).digest()[:5]
+        middle = salt
+    else:
+        base = hashlib.sha1(salt + "VelvetSweatshop".encode("utf-16-le")).digest()
+        middle = struct.pack("<IIIIIIIIII", 4, 34, 4, 0, 0x6801, 0x8004, 128, 1, 0, 0) + b"\0\0"
+        middle += struct.pack("<I", 16) + salt
+
+    def key(block: int) -> bytes:
+        return digest(base + struct.pack("<I", block)).digest()[:16]
+
+    stream = locked.rc4(key(0))
+    sealed = bytes(b ^ next(stream) for b in verifier)
+    proof = bytes(b ^ next(stream) for b in digest(verifier).digest())
+    middle += sealed + (b"" if minor == 1 else struct.pack("<I", 20)) + proof
+    first = 4 + struct.unpack_from("<H", plain, 2)[0]
+    note = record(0x2F, head + middle)
+    # The places of sheets move with the record that is put in.
+    whole = bytearray(plain[:first] + note + plain[first:])
+    at = 0
+    while at < len(whole):
+        kind, size = struct.unpack_from("<HH", whole, at)
+        if kind == 0x85:
+            struct.pack_into("<I", whole, at + 4, struct.unpack_from("<I", whole, at + 4)[0] + len(note))
+        keep = size if kind in {0x809, 0x2F} else 4 if kind == 0x85 else 0
+        for place in range(at + 4 + keep, at + 4 + size):
+            if place % 1024 == 0 or place == at + 4 + keep:
+                stream = locked.rc4(key(place // 1024))
+                for _ in range(place % 1024):
+                    next(stream)
+            whole[place] ^= next(stream)
+        at += 4 + size
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("minor", [1, 2])
+def test_xls_protected_without_a_secret_is_read(minor: int) -> None:
+    plain = xls(OLD + b"".join(label(i, 0, "some text") for i in range(3, 90)), formats=["0.0", "00000"])
+    tables, rows = read(protected(plain, minor), name="book.xls")
+    assert rows == read(plain)[1]
+    reader = open_workbook(io.BytesIO(compound(protected(plain, minor))), "x", ReadOptions())
+    assert any("hides nothing" in d for d in reader.doubts)
+    assert tables[0].name == "Sheet1"

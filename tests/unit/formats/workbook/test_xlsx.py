@@ -277,3 +277,11 @@ def test_results_do_not_depend_on_the_size_of_batches(monkeypatch: pytest.Monkey
     monkeypatch.setattr("entrepot.formats.readers.excel.BATCH_ROWS", 7)
     assert read(data)[1] == whole
     assert numbers_of(data) == list(range(2, 52))
+
+
+def test_rows_that_are_not_shown_do_not_shift_the_others() -> None:
+    rows = '<row r="1"><c r="A1" s="1"><v>5</v></c></row>' + grid(["name", "n"], ["Ann", 1], ["Bob", 2], first=2)
+    data = xlsx(rows, formats=[";;;"])
+    tables, found = read(data, values="shown")
+    assert tables[0].header == ["name", "n"]
+    assert found == read(data)[1] == [["Ann", "1"], ["Bob", "2"]]

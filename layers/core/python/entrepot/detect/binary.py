@@ -52,14 +52,9 @@ _SIGNATURES = (
     Signature(b"\x28\xb5\x2f\xfd", "a ZSTD file", container="zstd"),
     *(Signature(bytes([n]) + b"\x2a\x4d\x18", "a ZSTD file", container="zstd") for n in range(0x50, 0x60)),
     *(
-        Signature(s, "an Excel file of before 1997 (XLS)", format="xls")
-        for s in (
-            b"\x09\x00\x04\x00",
-            b"\x09\x02\x06\x00",
-            b"\x09\x04\x06\x00",
-            b"\x09\x08\x08\x00",
-            b"\x09\x08\x10\x00",
-        )
+        Signature(bytes([9, version, size, 0]), "an Excel file of before 1997 (XLS)", format="xls")
+        for version in (0, 2, 4, 8)
+        for size in (4, 6, 8, 16)
     ),
     Signature(b"Obj\x01", "an Avro file", weak=True),
     Signature(b"%PDF-", "a PDF file"),

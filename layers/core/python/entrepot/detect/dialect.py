@@ -16,6 +16,7 @@ from entrepot.detect.marks import (
     WEAK,
     at_edges,
     candidates,
+    densest,
     quotes_of,
     skips_blanks,
     without_comments,
@@ -31,8 +32,9 @@ _SOME_TYPED = 0.92
 """Tidiness of cells of which a fifth are more than words."""
 
 _TYPED = re.compile(
-    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9.,'\u2019]*(?: [0-9]{3}[.,0-9]*)*(?:[eE][+-]?[0-9]+)?\s?[%€$]?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-    r"(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
+    r"\s*(?:|[+-]?[$€£]?\s?[0-9][0-9.,'\u2019]*(?: [0-9]{3}[.,0-9]*)*(?:[eE][+-]?[0-9]+)?\s?[%€$]?"
+    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false|yes|no|n/?a|null|nan"
     r"|https?://\S+|[^@\s]+@[^@\s]+\.[a-z]{2,}|-?\.[0-9]+)\s*",
     re.IGNORECASE,
 )
@@ -87,6 +89,9 @@ def find_dialect(
         # that fits every record goes before one that takes the first for a preamble.
         found.sort(key=lambda g: not _fits_all(g))
     if not found:
+        dense = densest(part) if delimiter is None else None
+        if dense:
+            return _score(part, Dialect(delimiter=dense), 1.0, whole=whole, hint=hint), []
         usual = delimiter is None and everything and b"," not in sample
         # What parts no cell of a table of one column is the usual comma.
         return replace(single, dialect=Dialect()) if usual else single, []
@@ -260,4 +265,4 @@ def _tidy(cell: bytes) -> float:
     text = cell[:200].decode("utf-8", "replace")
     if _TYPED.fullmatch(text):
         return 1.0
-    return 0.3 if _UNTIDY.search(text) else 0.9
+    return 0.3 if _UNTIDY.search(text) or text.startswith("'") != text.endswith("'") else 0.9

@@ -6,7 +6,8 @@ import codecs
 import re
 from collections.abc import Callable
 
-from entrepot.formats.encoding import codec_name, cut_by_bytes
+from entrepot.detect.codepages import best_page
+from entrepot.formats.encoding import codec_name
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,15 +20,9 @@ _WIDE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _MARK_OF = {name: mark for mark, name in _MARKS}
 
 DEFAULT_LEGACY = "cp1252"
-_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15"})
-"""They differ in signs that nobody's names have."""
-
-_PAGES = [
-    *(f"cp{n}" for n in (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 437, 850, 852, 866, 874, 932, 949)),
-    *(f"iso8859_{n}" for n in (2, 5, 7, 9, 13, 15)),
-    *("koi8_r", "koi8_u", "mac_roman", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
-]
-"""Pages that files are found in; the rest only ever wins by accident."""
+_LEAST = 3
+"""Bytes other than ASCII that say something."""
+_JAPANESE = (b"\x1b$B", b"\x1b$@")
 
 _PROBES = 8
 _PROBE_BYTES = 64 << 10
@@ -50,6 +45,8 @@ def find_encoding(prefix: bytes, read: Callable[[int, int], bytes], size: int) -
     sample = prefix
     if prefix.isascii() and len(prefix) < size:
         sample = b"\n".join(_probe(read, len(prefix), size))
+    if any(mark in sample for mark in _JAPANESE):
+        return "iso2022_jp", 0, ["Read as iso2022_jp, by its escapes."]
     if is_utf8_part(sample):
         return "utf-8", 0, []
     if mostly_utf8(sample):
@@ -81,14 +78,26 @@ def is_utf8_part(data: bytes) -> bool:
     return True
 
 
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def mostly_utf8(data: bytes) -> bool:
     """Whether at least half of the lines with other than ASCII are UTF-8.
 
     Text in a code page is hardly ever UTF-8 by accident, so a file with such lines is UTF-8 with damage; read
     as a code page it would lose every name that is written rightly.
     """
-    lines = [line for line in data.split(b"\n") if not line.isascii()]
-    good = sum(map(is_utf8_part, lines))
+    *lines, last = data.split(b"\n")
+    lines = [line for line in lines if not line.isascii()]
+    good = sum(map(_is_utf8, lines))
+    if not last.isascii():
+        lines.append(last)
+        good += is_utf8_part(last)
     return good > 0 and good * 2 >= len(lines)
 
 
@@ -121,21 +130,10 @@ def _wide(prefix: bytes) -> str | None:
 
 
 def _legacy(sample: bytes) -> str:
-    """A code page by the cells that are not ASCII: all the ASCII around them misleads every detector."""
-    words = list(dict.fromkeys(re.findall(rb"[^\x00-\x40\x5b-\x60\x7b-\x7f]*[\x80-\xff][^,;\t|\r\n\"]*", sample)))
-    text = b" ".join(words[:2000])[: 64 << 10]
-    if len(text) < 8:
+    """A code page by the words that are not ASCII: all the ASCII around them misleads every detector."""
+    words = list(dict.fromkeys(re.findall(rb"[A-Za-z]*[\x80-\xff][^\x00-\x40\x5b-\x60\x7b-\x7f]*", sample)))
+    east = list(dict.fromkeys(re.findall(rb"[^\x00-\x3f]*[\x80-\xff][^,;\t|\r\n\"]*", sample)))
+    text = b" ".join(words[:1000])[: 12 << 10]
+    if sum(byte > 0x7F for byte in text) < _LEAST:
         return DEFAULT_LEGACY
-    from charset_normalizer import from_bytes
-
-    found = from_bytes(text, cp_isolation=_PAGES)
-    best = found.best()
-    if best is None:
-        return DEFAULT_LEGACY
-    tied = {codec_name(m.encoding) for m in found if (m.chaos, m.coherence) == (best.chaos, best.coherence)}
-    name = DEFAULT_LEGACY if DEFAULT_LEGACY in tied else codec_name(best.encoding)
-    if not cut_by_bytes(name) and len(text) < 64:
-        return DEFAULT_LEGACY
-    # Where both pages read the same letters, the one in use wins.
-    same = text.decode(name, "replace") == text.decode(DEFAULT_LEGACY, "replace")
-    return DEFAULT_LEGACY if same or name in _WESTERN else name
+    return best_page(text, b" ".join(east[:500])[: 12 << 10]) or DEFAULT_LEGACY

@@ -11,6 +11,8 @@ from entrepot.detect.marks import WEAK
 
 _MOST_LINES = 300
 _LEAST_LINES = 3
+_STRAY = 50
+"""One line in so many may stand across columns."""
 _MOST_ABOVE = 8
 _RULE = re.compile(r"\s*[-=_+|]{2,}[-=_+| ]*")
 _WIDE = re.compile(r"\S {2,}\S")
@@ -86,11 +88,12 @@ def _columns(table: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
     width = max(map(len, table))
     if width > 4000 or sum(bool(_WIDE.search(line)) for line in table) < 0.6 * len(table):
         return None
-    filled = [False] * width
+    counts = [0] * width
     for line in table:
         for i, char in enumerate(line):
-            if char != " ":
-                filled[i] = True
+            counts[i] += char != " "
+    # In a long text a few lines may be of another kind: they are refused one by one.
+    filled = [count > len(table) // _STRAY for count in counts]
     starts = [i for i in range(width) if filled[i] and (i == 0 or not filled[i - 1])]
     if len(starts) < 2:
         return None

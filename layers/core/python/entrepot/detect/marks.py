@@ -35,6 +35,8 @@ _RUN = re.compile(rb"[!#&*:@^|~\x1c-\x1f]{2,4}|;{2,4}|,{2}(?=,?\S)")
 _COMMENT = re.compile(rb"^(?:#|//)[^\r\n]*(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 _MOST_LINES = 50
 _FEW_QUOTES = 8
+_DENSE = 6
+"""As many marks in one line are no punctuation."""
 
 
 def without_comments(part: bytes) -> bytes:
@@ -83,7 +85,7 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
             continue
         own = wraps(part, delimiter, quote)
         if own > double:
-            # Cells wrapped in pairs where the usual quote wraps none: then even apostrophes within do not speak against.
+            # Where the usual quote wraps no cell and this one does, apostrophes within do not speak against it.
             weight = 0.95 if double or own == 1 else 1.5
             options.append((quote, quote, weight))
             if b"\\" + quote.encode() in part:
@@ -94,9 +96,18 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
 def wraps(part: bytes, delimiter: str, quote: str) -> int:
     """How often a quote opens a cell, when about as many close one; else 0."""
     d, q = re.escape(delimiter.encode()), re.escape(quote.encode())
-    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q, part, re.MULTILINE))
-    closing = len(re.findall(q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
+    opening = len(re.findall(rb"(?:^|" + d + rb"[ ]?)" + q + rb"(?!" + d + rb"|\r?$)", part, re.MULTILINE))
+    closing = len(re.findall(rb"(?<!" + d + rb")" + q + rb"[ ]?(?:\r?$|" + d + rb")", part, re.MULTILINE))
     return opening if opening and closing >= opening * 0.9 else 0
+
+
+def densest(part: bytes) -> str | None:
+    """The delimiter of a few lines among many that are only said; None when no line is full of one."""
+    # In sentences a blank stands behind the mark.
+    lines = re.split(rb"[\r\n]+", re.sub(rb"[,;] ", b"", part))
+    found = {mark: max((line.count(mark.encode()) for line in lines), default=0) for mark in (",", ";", "\t", "|")}
+    best = max(found, key=lambda mark: found[mark])
+    return best if found[best] >= _DENSE else None
 
 
 def at_edges(part: bytes, delimiter: str, quote: str = '"') -> float:

@@ -62,7 +62,7 @@ def zip_document(file: IO[bytes]) -> Document | None:
             if mark in told:
                 return Document(words, word, encrypted=word is not None and _ods_encrypted(file, names))
     if "[content_types].xml" in names or any(n.startswith("xl/") for n in names):
-        found = _workbook(names)
+        found = _workbook(names) or _stated(file, names)
         if found:
             return found
     if "content.xml" in names and "styles.xml" in names:
@@ -82,6 +82,17 @@ def _workbook(names: dict[str, ZipEntry]) -> Document | None:
     if any(n.startswith("xl/") or n.endswith("workbook.xml") for n in names):
         return Document("an Excel workbook (XLSX)", "xlsx")
     return None
+
+
+def _stated(file: IO[bytes], names: dict[str, ZipEntry]) -> Document | None:
+    """By the list of content types, for workbooks whose parts lie at unusual places."""
+    listed = names.get("[content_types].xml")
+    told = _content(file, listed) if listed else b""
+    if b"ms-excel.sheet.binary" in told:
+        return Document("an Excel workbook (XLSB)", "xlsb")
+    if b"ms-excel.sheet.macroEnabled" in told:
+        return Document("an Excel workbook with macros (XLSM)", "xlsm")
+    return Document("an Excel workbook (XLSX)", "xlsx") if b"spreadsheetml.sheet.main" in told else None
 
 
 def _by_prefix(prefix: bytes) -> Document | None:

@@ -32,6 +32,8 @@ def format_of(file: IO[bytes], name: str, stated: str | None = None) -> Kind:
         UsageError: The stated format is not known.
     """
     if stated is not None:
+        if stated == "eml":
+            return Kind(format="eml", container="eml", words="an e-mail message")
         known = BY_BYTES | READERS.keys() | plugins.plugins().keys()
         if stated not in known:
             raise UsageError(f"Format {stated!r} cannot be read.", hint=f"Formats: {', '.join(sorted(known))}.")

@@ -39,12 +39,14 @@ _TEXTS = {
     "sql": Kind("sql", words="an SQL script"),
     "eml": Kind(None, "eml", words="an e-mail message"),
     "mbox": Kind(None, words="a mailbox of messages (mbox)"),
+    "xml2003": Kind("xls", words="an Excel 2003 workbook in XML"),
+    "xslt": Kind(None, words="an XSLT program"),
     "html": Kind(None, words="an HTML page"),
     "calendar": Kind(None, words="a calendar or an address card"),
 }
 _DELIMITED = Kind("csv", words="delimited text")
 
-_CARRIERS = frozenset({"csv", "json", "jsonl", "xml"})
+_CARRIERS = frozenset({"csv", "fixed", "log", "json", "jsonl", "xml"})
 """Formats that others are written in: a plug-in may know better what such a file is."""
 
 

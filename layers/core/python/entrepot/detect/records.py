@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from entrepot.detect.dialect import sample_rows
 from entrepot.detect.footnotes import Below, is_thin
-from entrepot.detect.tables import Finder, Layout, Part, blank
+from entrepot.detect.tables import Finder, Layout, Part
+from entrepot.detect.view import is_blank
 from entrepot.formats.cells import without_line_end
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import ColumnKinds
@@ -119,7 +120,7 @@ class SampleRecords:
         good = [r for r in self.rows[part.first : part.first + _LEARNED] if len(r) == part.width]
         kinds = ColumnKinds.of(good, part.width)
 
-        blanks = [blank(kind, row) for (_, kind, _), row in zip(found, rows, strict=True)]
+        blanks = [is_blank(kind, row) for (_, kind, _), row in zip(found, rows, strict=True)]
         broken = bool(found) and found[-1][1] not in {GOOD, BLANK}
         below = Below(rows, blanks, lambda i: is_thin(rows[i]), part.width, kinds)
         end = below.end(0, len(rows), broken=broken)

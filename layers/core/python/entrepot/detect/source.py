@@ -161,6 +161,8 @@ def _delimited(sample: _Sample, delimiter: str | None, hint: str) -> Detection:
         delimiter = told[1].decode("latin-1")
     while b"\n" not in sample.data and b"\r" not in sample.data and sample.more():
         pass  # a dialect cannot be told from part of a line
+    if not sample.whole and b"\n" not in sample.data and b"\r" not in sample.data:
+        raise _too_long()
     guess, tried = find_dialect(sample.data, whole=sample.whole, delimiter=delimiter, hint=hint)
     doubts += _dialect_doubts(sample, guess, tried, delimiter)
     records = SampleRecords(sample.data, guess.dialect, sample.text, whole=sample.whole)

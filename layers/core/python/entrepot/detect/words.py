@@ -40,7 +40,7 @@ def as_text(head: bytes) -> tuple[str, bool]:
 
 
 def text_kind(text: str, *, whole: bool, name: str = "") -> str | None:
-    """json, jsonl, xml, html, sql, eml, mbox or calendar; None for what remains.
+    """json, jsonl, xml, xml2003, xslt, html, sql, eml, mbox or calendar; None for what remains.
 
     Args:
         text: The first characters.
@@ -130,6 +130,8 @@ def _is_object(line: str) -> bool:
 _SKIPPED = re.compile(r"(?:\s+|<\?(?!xml-stylesheet\b).*?\?>|<!--.*?-->|<\?xml-stylesheet.*?\?>)", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE\s+([\w:.-]+)", re.IGNORECASE)
 _ELEMENT = re.compile(r"<(?P<name>[^\W\d][\w.-]*(?::[\w.-]+)?)(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*\s*/?>")
+_XSLT = "http://www.w3.org/1999/XSL/Transform"
+_WORKBOOK = "urn:schemas-microsoft-com:office:spreadsheet"
 _OPEN = re.compile(r"<[^\W\d][\w:.-]*(?:\s|>|/>|$)")
 _HTML = frozenset(
     {
@@ -167,6 +169,10 @@ def _markup_kind(start: str, name: str) -> str | None:
     root = element["name"].lower() if element else ""
     if root in _HTML and (not told or root == "html") and not _cells_behind(start[at:]):
         return "html"
+    if root.endswith((":stylesheet", ":transform")) and _XSLT in start[at : at + 4096]:
+        return "xslt"
+    if root.rpartition(":")[2] == "workbook" and _WORKBOOK in start[:4096]:
+        return "xml2003"
     if told or name.endswith(".xml"):
         return "xml"
     if element is None:
@@ -185,7 +191,8 @@ def _cells_behind(start: str) -> bool:
 _COMMENTS = re.compile(
     r"(?:\s+|--[^\n]*(?:\n|$)|/\*(?!!).*?\*/;?|#[^\n]*(?:\n|$)|\\(?:un)?restrict[^\n]*(?:\n|$))", re.DOTALL
 )
-_IDENTIFIER = r"[\w\"`\[\].@$ -]{1,200}?"
+_NAME = r"""(?:"[^"]{1,200}"|`[^`]{1,200}`|\[[^\]]{1,200}\]|[\w@$-]{1,200})"""
+_IDENTIFIER = rf"{_NAME}(?:\s{{0,9}}\.\s{{0,9}}{_NAME}){{0,3}}"
 _STATEMENT = re.compile(
     rf"""(?:
       CREATE\s+(?:OR\s+REPLACE\s+|GLOBAL\s+|LOCAL\s+|TEMP(?:ORARY)?\s+|UNLOGGED\s+|UNIQUE\s+)*

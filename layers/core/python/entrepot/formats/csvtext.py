@@ -152,7 +152,7 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
 
     names = [f"c{i}" for i in range(width)]
     types = {name: pa.string() for name in names}
-    if not grammar.plain or data.startswith(codecs.BOM_UTF8):
+    if not grammar.quick(data, 0, len(data)) or data.startswith(codecs.BOM_UTF8):
         return None, []  # pyarrow knows no such dialect, and would drop a mark that is text here
     if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
@@ -186,7 +186,17 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
         )
     except pa.ArrowInvalid:
         return None, []
-    return table, ragged
+    return (table if grammar.plain else _without_blanks(table)), ragged
+
+
+def _without_blanks(table: pa.Table) -> pa.Table:
+    """Cells without the blanks that belong to the delimiter before them."""
+    import pyarrow.compute as pc
+
+    for i, name in enumerate(table.column_names[1:], 1):
+        cells = pc.utf8_ltrim(table.column(i), " \t")
+        table = table.set_column(i, name, pc.if_else(pc.equal(cells, ""), None, cells))
+    return table
 
 
 def _absent(data: bytes) -> bytes:

@@ -58,6 +58,12 @@ class Grammar:
     part: re.Pattern[bytes] | None = None
     comment: bytes | None = None
     plain: bool = True
+    spaced: bool = False
+    """Whether it would be plain but for the blanks behind its delimiter."""
+
+    def quick(self, data: bytes, start: int, end: int) -> bool:
+        """Whether quick ways may be taken with these bytes: without quotes blanks can be taken off afterwards."""
+        return self.plain or (self.spaced and (self.quote is None or data.find(self.quote, start, end) < 0))
 
     @staticmethod
     def of(dialect: Dialect) -> Grammar:
@@ -157,7 +163,9 @@ def _compile_odd(
     rest = rb"(?:" + between + cell + rb")*+" if part else b""
     record = re.compile(cell + rest + rb"(\r\n|\r|\n|\Z)")
     mark = re.compile(between) if part else None
-    return Grammar(delimiter, quote, escape, record, re.compile(cell), junk, closed, mark, comment, plain=False)
+    spaced = blanks and not comment and not escape and len(delimiter or b"") == 1
+    found = (record, re.compile(cell), junk, closed, mark, comment)
+    return Grammar(delimiter, quote, escape, *found, plain=False, spaced=spaced)
 
 
 def _quoted(q: bytes, e: bytes, without: bytes) -> bytes:
@@ -242,7 +250,8 @@ def _odd_record(data: bytes, pos: int, end: int, grammar: Grammar, *, whole: boo
 def _stray_quote(data: bytes, at: int, end: int, grammar: Grammar, *, whole: bool) -> tuple[int, int] | None:
     if not whole:
         closed = grammar.closed.match(data, at, end) if grammar.closed else None
-        if closed is None or closed.end() == end:  # it may still be closed, and well
+        # It may still be closed, and well: the rest of the delimiter may follow.
+        if closed is None or closed.end() + len(grammar.delimiter or b" ") > end:
             return None
     line_end = _LINE_END.search(data, at, end)
     if line_end is None:

@@ -169,7 +169,6 @@ READERS = {
     "sqlite": "sqlitefile:open_database",
     "fixed": "fixedwidth:open_fixed",
     "log": "loglines:open_log",
-    "eml": "mail:open_mail",
 }
 """Format → module below `entrepot.formats.readers` and its opener. Delimited text and JSON Lines are not here: they
 are cut by bytes (`entrepot.formats.split`). Plug-ins add theirs by entry point (`entrepot.formats.plugins`)."""

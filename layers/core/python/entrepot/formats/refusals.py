@@ -57,6 +57,21 @@ STRUCTURE: Mapping[str, Entry] = {
         "The record has a name that the first records do not have: {detail}.",
         "Use the same names in every record.",
     ),
+    "expression": Entry(
+        "A value that only a database knows",
+        "The row has {what}, which a database would fill in; scripts are never run.",
+        "Dump the table's values, or write the value itself.",
+    ),
+    "geometry": Entry(
+        "Not a geometry",
+        "The feature's geometry cannot be read: {detail}",
+        "Mend the geometry; RFC 7946 says how one is written.",
+    ),
+    "checksum": Entry(
+        "Wrong checksum",
+        "The row lies in a part of the file whose checksum is wrong: its values may be damaged.",
+        "Send the file again; it was damaged on its way or where it lay.",
+    ),
 }
 """Findings about a record as a whole, before any contract is looked at."""
 

@@ -77,7 +77,7 @@ def scan(
     size = len(data)
     while pos < size:
         stop = min(size, pos + window)
-        quick = grammar.plain and window <= _FAST_WINDOW
+        quick = window <= _FAST_WINDOW and grammar.quick(data, pos, stop)
         found = _fast(data, pos, stop, grammar, whole=whole and stop == size) if quick else None
         if found is not None and not len(found.ends) and stop < size:
             window *= 4

@@ -25,6 +25,8 @@ _TYPES = {name.upper(): name for name in (*_DEPTHS, _COLLECTION)}
 TYPES = frozenset(_TYPES.values())
 """The words of GeoJSON for geometries."""
 _DEEP = 32
+_LONG = 400
+"""Digits of a number, at most."""
 _SIZES = {"": 2, "Z": 3, "ZM": 4}
 
 
@@ -74,23 +76,33 @@ def _places(places: object, depth: int, points: bool, sizes: set[int]) -> str:
         return " ".join(_number(n) for n in places)
     if not places:
         return "EMPTY"
+    if depth == 1 and not points and all(map(_is_pair, places)):
+        sizes.add(2)
+        return f"({b', '.join([b' '.join(place) for place in places]).decode()})"
     inner = [_places(p, depth - 1, points, sizes) for p in places]
     return f"({', '.join(f'({text})' for text in inner)})" if points and depth == 1 else f"({', '.join(inner)})"
 
 
+def _is_pair(place: object) -> bool:
+    """Whether it is a position as nearly all are, whose numbers can be written as they stand."""
+    return type(place) is list and len(place) == 2 and type(place[0]) is Number and type(place[1]) is Number
+
+
 def _number(value: object) -> str:
     if isinstance(value, Number):
-        return str(value)
+        return value.decode()
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _bad("A coordinate is not a number.")
     if isinstance(value, int):
+        if abs(value) >= 10**_LONG:
+            raise _bad("A coordinate is not a number.")
         return str(value)
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
         raise _bad("A coordinate is not a number.")
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|([(),])|(\S))")
+_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)|([(),])|(\S))")
 
 
 def from_wkt(text: str) -> Geometry:
@@ -183,7 +195,7 @@ def _position(tokens: _Tokens, measure: str) -> list[int | Decimal]:
     place: list[int | Decimal] = []
     while tokens.next not in {",", ")", "(", ""}:
         number = tokens.take()
-        if number[0].isalpha():
+        if number[0].isalpha() or len(number) > _LONG:
             raise _bad("A coordinate is not a number.")
         place.append(int(number) if number.lstrip("+-").isdigit() else Decimal(number))
     # Many programs leave the Z out.

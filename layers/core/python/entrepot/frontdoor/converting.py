@@ -18,8 +18,8 @@ from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format
 from entrepot.errors import EntrepotError, SourceError, UsageError
 from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
-from entrepot.frontdoor.places import Place, place, unpacked
-from entrepot.frontdoor.surveying import profile_batches
+from entrepot.frontdoor.places import Place, place, unpacked, weigh
+from entrepot.frontdoor.surveying import columns_of, profile_batches
 from entrepot.frontdoor.typed import Typed
 from entrepot.model.base import Model
 
@@ -117,7 +117,7 @@ def _convert(found: Place, target: _Target, table: str | int | None, options: Re
         if not found.path.stat().st_size and target.format in _TEXT:
             return _text(found, target, table)
         kind = format_of(file, found.name)
-        if kind.container is not None and kind.format is None:
+        if kind.container is not None:
             return _member(found, file, target, table, options)
         if kind.format in BY_BYTES and target.format in _TEXT and not target.options:
             return _text(found, target, table)
@@ -138,28 +138,28 @@ def _member(
     found: Place, file: IO[bytes], target: _Target, table: str | int | None, options: ReadOptions | None
 ) -> Conversion:
     """The member that is named, or the largest that can be read; ``member/table`` names a table inside one."""
-    best: tuple[Place, str] | None = None
+    best: tuple[tuple[bool, int], Place] | None = None
     left: list[str] = []
     inner: str | int | None = None
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder:
         for member in unpacked(file, found.name, Path(folder)):
-            chosen, within = _named(member.name, member.number, table)
-            if not chosen:
+            wanted, within = _named(member.name, member.number, table)
+            if not wanted:
                 continue
             try:
                 here = member.place()
-                with here.path.open("rb") as content:
-                    format_of(content, here.name)
+                weight = weigh(here, len(columns_of(here)))
             except EntrepotError as error:
                 if table is not None:
                     raise
                 left.append(f"{member.name} cannot be read: {error.message}")
                 continue
             if best is not None:
-                smaller, here = sorted((best[0], here), key=lambda p: p.path.stat().st_size)
-                left.append(f"{smaller.name} was left out.")
-                smaller.path.unlink()
-            best, inner = (here, here.name), within
+                (heaviest, here), (_, less) = sorted(((weight, here), best), key=lambda one: one[0], reverse=True)
+                left.append(f"{less.name} was left out.")
+                less.path.unlink()
+                weight = heaviest
+            best, inner = (weight, here), within
         if best is None:
             if table is not None:
                 raise UsageError(
@@ -170,9 +170,12 @@ def _member(
                 hint="Convert the tables themselves.",
                 reason="no_member",
             )
-        done = _convert(best[0], target, inner, options)
-    doubts = [f"Member {best[1]!r} was converted.", *left, *done.doubts]
-    return done.model_copy(update={"doubts": doubts, "table": f"{best[1]}/{done.table}" if done.table else best[1]})
+        chosen = best[1]
+        done = _convert(chosen, target, inner, options)
+    doubts = [f"Member {chosen.name!r} was converted.", *left, *done.doubts]
+    return done.model_copy(
+        update={"doubts": doubts, "table": f"{chosen.name}/{done.table}" if done.table else chosen.name}
+    )
 
 
 def _named(member: str, place: int, table: str | int | None) -> tuple[bool, str | int | None]:

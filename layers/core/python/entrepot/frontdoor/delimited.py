@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot.delimited import of_table, table_names
 from entrepot.formats.reading import Batch, Table
 from entrepot.formats.text import parse_chunk
 from entrepot.inspection import open_source
@@ -27,7 +28,6 @@ class DelimitedReader:
         self._stated = format if format == "jsonl" else None
         with open_source(path, format=self._stated) as opened:
             self._detection: Detection = opened.detection
-            self._header = opened.header()
 
     @property
     def format(self) -> str:
@@ -45,24 +45,28 @@ class DelimitedReader:
         return self._detection.doubts
 
     def tables(self) -> list[Table]:
-        """The one table."""
+        """The table, and further ones below it."""
         import pyarrow as pa
 
-        found = self._detection
-        schema = pa.schema([pa.field(name, pa.string()) for name in found.columns])
-        header = self._header[0] if self._header and found.format == "csv" else []
-        return [Table(self._path.stem, schema, header, found.dialect.header_rows, found.first_row)]
+        found = []
+        for n, name in enumerate(table_names(self._detection, self._path.stem)):
+            one = of_table(self._detection, n)
+            schema = pa.schema([pa.field(column, pa.string()) for column in one.columns])
+            # The first is the table that is meant, however few its rows are.
+            weight = 1.0 if not n else 0.0
+            found.append(Table(name, schema, one.header, one.dialect.header_rows, one.first_row, weight=weight))
+        return found
 
     def batches(self, table: int) -> Iterator[Batch]:
         """The rows of the table.
 
         Args:
-            table: 0.
+            table: Its place.
         """
         import pyarrow as pa
 
         (only,) = self.tables()[table : table + 1]
-        with open_source(self._path, format=self._stated) as opened:
+        with open_source(self._path, format=self._stated, table=table) as opened:
             for chunk, data in opened.chunks():
                 parsed = parse_chunk(data, opened.as_read, chunk)
                 rows = parsed.rows

@@ -10,7 +10,7 @@ from entrepot.detect.opening import BY_BYTES, choose, format_of, open_reader
 from entrepot.detect.recognise import Kind
 from entrepot.errors import EntrepotError, SourceError
 from entrepot.formats.reading import ReadOptions
-from entrepot.frontdoor.places import Place, place, unpacked
+from entrepot.frontdoor.places import Place, place, unpacked, weigh
 from entrepot.frontdoor.surveying import survey, table_info
 from entrepot.inspection import inspect as inspect_delimited
 from entrepot.model.inspection import Inspection, MemberInfo
@@ -51,7 +51,7 @@ def inspect_place(found: Place, format: str | None, options: ReadOptions) -> Ins
     """
     with found.path.open("rb") as file:
         kind = format_of(file, found.name, format)
-    if kind.container is not None and kind.format is None:
+    if kind.container is not None:
         return _archive(found, kind, options)
     if kind.format in BY_BYTES:
         return inspect_delimited(found.path, format or ("jsonl" if kind.format == "jsonl" else None))
@@ -78,7 +78,8 @@ def _tables(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
     return Inspection(
         format=format_,
         encoding=encoding,
-        dialect=detection.dialect if format_ == "fixed" else None,
+        # Blanks part the columns, however many.
+        dialect=detection.dialect.model_copy(update={"delimiter": " "}) if format_ == "fixed" else None,
         table=infos[best].name,
         columns=infos[best].columns,
         rows=infos[best].rows,
@@ -90,7 +91,7 @@ def _tables(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
 def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
     """The members, each looked at on its own; one that cannot be read is named, and its neighbours go on."""
     told: list[MemberInfo] = []
-    looked: list[tuple[str, Inspection]] = []
+    looked: list[tuple[tuple[bool, int], str, Inspection]] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder, found.path.open("rb") as file:
         for member in unpacked(file, found.name, Path(folder), notes):
@@ -98,12 +99,13 @@ def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
             try:
                 here = member.place()
                 one = inspect_place(here, None, options)
+                weight = weigh(here, len(one.columns))
                 here.path.unlink()
             except EntrepotError as error:
                 info = info.model_copy(update={"error": error.message})
             else:
                 info = info.model_copy(update={"format": one.format})
-                looked.append((member.name, one))
+                looked.append((weight, member.name, one))
             if len(told) < MOST_MEMBERS:
                 told.append(info)
     if not looked:
@@ -114,16 +116,17 @@ def _archive(found: Place, kind: Kind, options: ReadOptions) -> Inspection:
             hint="Send the tables themselves, or an archive of tables.",
             reason="no_member",
         )
-    name, best = max(looked, key=lambda found: len(found[1].columns) * ((found[1].rows or 0) + 1))
+    _, name, best = max(looked, key=lambda found: found[0])
     doubts = [*best.doubts, *(f"{m.name} cannot be read: {m.error}" for m in told if m.error), *notes]
     if len(looked) > 1:
         doubts.insert(0, f"Member {name!r} is the best of {len(looked)}; an import reads all of them.")
     return best.model_copy(
         update={
+            "format": kind.format or best.format,
             "container": str(kind.container),
             "members": told,
             "table": f"{name}/{best.table}" if len(best.tables) > 1 else name,
-            "tables": [_named(n, t, len(i.tables)) for n, i in looked for t in i.tables],
+            "tables": [_named(n, t, len(i.tables)) for _, n, i in looked for t in i.tables],
             "doubts": doubts,
         }
     )

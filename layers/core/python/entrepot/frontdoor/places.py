@@ -124,6 +124,16 @@ def unpacked(file: IO[bytes], name: str, folder: Path, notes: list[str] | None =
         notes += found.notes
 
 
+def weigh(found: Place, columns: int) -> tuple[bool, int]:
+    """How good a member is as the one that is meant: a page of text (one column) gives way to any table.
+
+    Args:
+        found: The member.
+        columns: How many it has.
+    """
+    return columns > 1, found.path.stat().st_size
+
+
 def safe(name: str) -> str:
     """A name without what could lead elsewhere."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[-100:].lstrip(".") or "member"

@@ -14,7 +14,7 @@ from entrepot.detect.profile import Profile, merge_profiles
 from entrepot.errors import EntrepotError, SourceError
 from entrepot.formats.reading import ReadOptions
 from entrepot.formats.texts import as_text
-from entrepot.frontdoor.places import Place, unpacked
+from entrepot.frontdoor.places import Place, unpacked, weigh
 from entrepot.inspection import open_source, profile_file
 from entrepot.model.source import ColumnInfo, Detection, TableInfo
 
@@ -101,7 +101,7 @@ def profile_of(found: Place, *, table: str | int | None = None) -> tuple[Detecti
     """
     with found.path.open("rb") as file:
         kind = format_of(file, found.name)
-        if kind.container is not None and kind.format is None:
+        if kind.container is not None:
             return _profile_of_member(found, file, table)
         if kind.format in BY_BYTES:
             return profile_file(found.path, format="jsonl" if kind.format == "jsonl" else None)
@@ -113,7 +113,7 @@ def profile_of(found: Place, *, table: str | int | None = None) -> tuple[Detecti
 
 
 def _profile_of_member(found: Place, file: IO[bytes], table: str | int | None) -> tuple[Detection, Profile]:
-    best: tuple[Detection, Profile] | None = None
+    best: tuple[tuple[bool, int], Detection, Profile] | None = None
     told = ""
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder:
         for one in unpacked(file, found.name, Path(folder)):
@@ -125,19 +125,22 @@ def _profile_of_member(found: Place, file: IO[bytes], table: str | int | None) -
             elif table is not None and table != one.number:
                 continue
             try:
-                detection, profile = profile_of(one.place(), table=within)
+                here = one.place()
+                detection, profile = profile_of(here, table=within)
+                weight = weigh(here, len(detection.columns))
+                here.path.unlink()
             except EntrepotError as error:
                 told = told or f"{one.name}: {error.message}"
                 continue
-            if best is None or len(profile.columns) * profile.rows > len(best[1].columns) * best[1].rows:
-                best = detection, profile
+            if best is None or weight > best[0]:
+                best = weight, detection, profile
     if best is None:
         raise SourceError(
             f"None of the members of {found.name} can be read" + (f"; {told}" if told else "."),
             hint="Name the tables themselves.",
             reason="no_member",
         )
-    return best
+    return best[1:]
 
 
 def columns_of(found: Place) -> list[str]:

@@ -15,6 +15,16 @@ HOSTILE = frozenset({"expanded_bytes", "ratio", "tables"})
 """Reasons that refuse the whole source: what passes these limits is a bomb, or too large to be read here."""
 
 
+def too_many(limit: int) -> SourceError:
+    """The error of an archive with too many files in it."""
+    return SourceError(
+        f"The archive holds more than {limit} files.",
+        hint="Send it in several archives.",
+        reason="tables",
+        limit=limit,
+    )
+
+
 @dataclass(slots=True)
 class Budget:
     """Of one source, all its layers together.
@@ -41,12 +51,8 @@ class Budget:
         """
         self.members += 1
         if self.members > self.limits.tables:
-            self._refuse(
-                f"The archive holds more than {self.limits.tables} files.",
-                hint="Send it in several archives.",
-                reason="tables",
-                limit=self.limits.tables,
-            )
+            self.passed = too_many(self.limits.tables)
+            raise self.passed
 
     def add_bytes(self, grown: int) -> None:
         """Counts bytes that came out.

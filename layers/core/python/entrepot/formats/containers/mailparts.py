@@ -15,6 +15,7 @@ from email.policy import compat32, default
 from typing import IO
 
 from entrepot.errors import SourceError
+from entrepot.formats.containers.budget import too_many
 
 _LINE = 64 << 10
 _BLOCK = 1 << 20
@@ -84,6 +85,11 @@ class _Lines:
             self._starts = line.endswith(b"\n")
             return line
 
+    def back(self, line: bytes) -> None:
+        """Takes back the line that came last; what begins there is a line."""
+        self._at -= len(line)
+        self._starts = True
+
     def next_marked(self) -> tuple[int, bytes]:
         """The next line that begins with two dashes, and how long the line end in front of it is; empty at the end."""
         while self._starts and len(self._held) - self._at < 2 and self._more(self._at):
@@ -129,7 +135,7 @@ class _Reading:
             found = Part(kind, _file_name(message), _attached(message), _coding(message), self.lines.offset)
             self.parts.append(found)
             if len(self.parts) > self.most:
-                raise SourceError(f"The message has more than {self.most} parts.", reason="tables", limit=self.most)
+                raise too_many(self.most)
             return self._body(found, boundaries)
         own = _Boundary(b"--" + boundary, len(boundaries))
         inner = [*boundaries, own]
@@ -191,6 +197,10 @@ def _headers(lines: _Lines) -> Message:
             taken += field_
         field_ = bytearray(line)
         if not line.strip():
+            break
+        if b":" not in line:
+            # The blank line in front of the body is missing, or there is no body at all.
+            lines.back(line)
             break
     try:
         return BytesHeaderParser(policy=default).parsebytes(bytes(taken))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tempfile
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING
+
+from entrepot.errors import SourceError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -94,6 +97,15 @@ def spooled(blocks: Iterable[bytes]) -> Shared:
     try:
         for block in blocks:
             file.write(block)
+    except OSError as error:
+        file.close()
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise SourceError(
+                "What is packed in it is larger than the room here to unpack it.",
+                hint="Send the files themselves, or in smaller archives.",
+                reason="no_room",
+            ) from None
+        raise
     except BaseException:
         file.close()
         raise

@@ -11,6 +11,7 @@ from typing import IO
 
 from entrepot.detect.binary import tar_checksum
 from entrepot.errors import SourceError
+from entrepot.formats.containers.budget import HOSTILE, too_many
 from entrepot.formats.containers.entry import Entry, junk, shown, unsafe
 from entrepot.formats.reading import Limits
 
@@ -54,8 +55,10 @@ def entries(file: IO[bytes], limits: Limits) -> Iterator[Entry]:
         for entry in _listed(file):
             found.append(entry)
             if len(found) > limits.tables:
-                break  # the walk counts, and refuses
+                raise too_many(limits.tables)
     except SourceError as error:
+        if error.facts.get("reason") in HOSTILE:
+            raise
         problem = error
     last = {entry.name: n for n, entry in enumerate(found)}
     for n, entry in enumerate(found):

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import IO
 
 from entrepot.errors import SourceError
-from entrepot.formats.containers.budget import Meter
+from entrepot.formats.containers.budget import Meter, too_many
 from entrepot.formats.containers.entry import Entry, junk, shown, unsafe
 from entrepot.formats.containers.inflate import (
     BLOCK,
@@ -50,7 +50,7 @@ def entries(file: IO[bytes], limits: Limits) -> Iterator[Entry]:
         limits: What is accepted.
 
     Raises:
-        SourceError: It is broken, or one part of several, or has a name in it that leads outside.
+        SourceError: It is broken, or one part of several, holds too many files, or one with a name that leads outside.
     """
     listed: list[ZipEntry] = []
     for entry in read_directory(file):
@@ -64,7 +64,7 @@ def entries(file: IO[bytes], limits: Limits) -> Iterator[Entry]:
             )
         listed.append(entry)
         if len(listed) > limits.tables:
-            break  # the walk counts, and refuses
+            raise too_many(limits.tables)
     places = _places(file, listed)
     names = Counter(e.name for e in listed)
     for entry, place in zip(listed, places, strict=True):

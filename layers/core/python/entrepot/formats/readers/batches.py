@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHECKSUM = Finding(
-    code="checksum",
-    message="The row lies in a part of the file whose checksum is wrong: its values may be damaged.",
-    action="Send the file again; it was damaged on its way or where it lay.",
-)
+CHECKSUM = structural("checksum")
 
 _WORDS = (
     (("encrypt", "decrypt"), "encrypted", "is encrypted", "Send it decrypted: nobody gave a key."),
@@ -96,7 +92,8 @@ def refuse(what: str, error: Exception) -> None:
         | TypeError,
     ):
         raise error
-    said = str(error).lower()
+    names = {"parquet": "Parquet", "orc": "ORC", "arrow": "Arrow"}
+    what, said = names.get(what, what), str(error).lower()
     for words, reason, message, hint in _WORDS:
         if any(word in said for word in words):
             told = message or "uses something that is not supported"
@@ -227,27 +224,33 @@ def _checked(batch: pa.RecordBatch) -> Piece:
     else:
         return Piece(batch, batch.num_rows)
     found = structural("encoding", encoding="UTF-8")
-    bad = {i: ("", found) for i in range(batch.num_rows) if not _is_text(batch.slice(i, 1))}
-    raws = _raw(batch.take(pa.array(list(bad), pa.int64())))
-    bad = {place: (raw, found) for place, raw in zip(bad, raws, strict=True)}
+    places = _not_text([_own(column) for column in batch.columns], 0, batch.num_rows)
+    raws = _raw(batch.take(pa.array(places, pa.int64())))
+    bad = {place: (raw, found) for place, raw in zip(places, raws, strict=True)}
     good = batch.filter(pa.array([i not in bad for i in range(batch.num_rows)]))
     return Piece(good, batch.num_rows, bad)
 
 
-def _is_text(row: pa.RecordBatch) -> bool:
+def _own(cells: pa.Array) -> pa.Array:
+    """Cells that share no dictionary with the others: only then does a slice tell of itself alone."""
     import pyarrow as pa
 
-    # A slice shares its dictionary with the others; only a row of its own tells.
-    row = pa.RecordBatch.from_arrays(
-        [pa.concat_arrays([c]).take(pa.array([0])) for c in row.columns], schema=row.schema
-    )
+    return cells.dictionary_decode() if pa.types.is_dictionary(cells.type) else cells
+
+
+def _not_text(columns: list[pa.Array], start: int, end: int) -> list[int]:
+    """The rows with a text that is none, found by halving."""
+    import pyarrow as pa
+
     try:
-        for column in row.columns:
-            plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-            plain.validate(full=True)
+        for column in columns:
+            column.slice(start, end - start).validate(full=True)
     except pa.ArrowInvalid:
-        return False
-    return True
+        if end - start == 1:
+            return [start]
+        middle = (start + end) // 2
+        return _not_text(columns, start, middle) + _not_text(columns, middle, end)
+    return []
 
 
 def _raw(batch: pa.RecordBatch) -> list[str]:

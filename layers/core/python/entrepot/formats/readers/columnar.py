@@ -152,7 +152,10 @@ def open_arrow(file: IO[bytes], name: str, options: ReadOptions) -> Reader:
 
 
 def _opened(format: str, make: Callable[[], Source], name: str, options: ReadOptions) -> Reader:  # noqa: A002
-    (source,) = guarded(format, (make() for _ in range(1)))
-    table = table_of(name, source.schema, source.rows, options.limits)
-    table.doubts += source.doubts
-    return ColumnarReader(format, table, source.read, options.limits)
+    def parts() -> Iterator[ColumnarReader]:
+        source = make()
+        table = table_of(name, source.schema, source.rows, options.limits)
+        table.doubts += source.doubts
+        yield ColumnarReader(format, table, source.read, options.limits)
+
+    return next(guarded(format, parts()))

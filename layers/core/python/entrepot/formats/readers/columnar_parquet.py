@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from entrepot.errors import SourceError
 from entrepot.formats.readers.batches import Damaged
+from entrepot.formats.readers.parquet_pages import MOST_FOOTER, groups, walk
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, ReadOptions
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 _BUFFERS = 32 << 20
 """Bytes that all columns' read buffers may have together."""
-_LEAST_ROWS = 16
+_PAGE_BYTES = 128 << 20
+"""Bytes that a page may become; usual are 1 MiB."""
+_PAGE_VALUES = 32 << 20
+"""Values that a page of lists may have: a record's values are read together, however many they are."""
+_LOOK = 64 << 10
+_WORST = 256 << 20
+"""Bytes that a batch may take at worst, every cell being its column's largest."""
 
 
 class ParquetSource:
@@ -32,17 +39,19 @@ class ParquetSource:
     def __init__(self, file: IO[bytes], options: ReadOptions) -> None:
         self._file = file
         self._strict = options.strict
-        _framed(file)
+        self._groups = groups(_footer(file))
         first = self._open(verified=True)
         self._metadata = first.metadata
         self.schema = first.schema_arrow
-        self.rows: int | None = sum(self._group(i).num_rows for i in range(self._metadata.num_row_groups))
+        if self._metadata.num_row_groups != len(self._groups) or min((g.rows for g in self._groups), default=0) < 0:
+            raise SourceError("The Parquet file is broken.", hint="Its footer contradicts itself.", reason="broken")
+        self.rows: int | None = sum(group.rows for group in self._groups)
         self.doubts = _doubts(first.schema, self.schema)
 
     def read(self) -> Iterator[pa.RecordBatch | Damaged]:
         """The rows; those behind a wrong checksum, to the end of their row group, are damaged."""
         verified = self._open(verified=True)
-        for number in range(self._metadata.num_row_groups):
+        for number in range(len(self._groups)):
             done = 0
             try:
                 for batch in self._rows(verified, number):
@@ -63,15 +72,57 @@ class ParquetSource:
         return found
 
     def _batch_rows(self, number: int) -> int:
-        group = self._group(number)
-        per_row = group.total_byte_size // max(1, group.num_rows)
-        return int(max(_LEAST_ROWS, min(BATCH_ROWS, BATCH_BYTES // max(1, per_row))))
+        """How many rows of a row group are read together, so that they have a bounded size."""
+        group = self._groups[number]
+        usual = group.bytes // max(1, group.rows)
+        rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, usual)))
+        worst = max(1, sum(self._widths(number).values()))
+        return max(1, min(rows, _WORST // worst)) if worst * rows > _WORST else rows
 
-    def _group(self, number: int) -> Any:
-        group = self._metadata.row_group(number)
-        if group.num_rows < 0:
-            raise SourceError("The parquet file is broken.", hint="Send it again.", reason="broken")
-        return group
+    def _widths(self, number: int) -> dict[str, int]:
+        """Bytes that a cell may have at most, of the columns where little may become much.
+
+        Raises:
+            SourceError: A page would become too large.
+        """
+        found: dict[str, int] = {}
+        shared = []
+        for i, chunk in enumerate(self._groups[number].chunks):
+            column, pages = self._metadata.schema.column(i), walk(self._file, chunk)
+            if pages.largest > _PAGE_BYTES or (column.max_repetition_level and pages.values > _PAGE_VALUES):
+                raise SourceError(
+                    f"A page of column {column.path!r} would become {pages.largest:,} bytes, {pages.values:,} values.",
+                    hint="Write the file with pages of the usual size, 1 MiB.",
+                    reason="expanded_bytes",
+                )
+            if column.physical_type == "BYTE_ARRAY" and chunk.prefixes:
+                found[column.path] = pages.largest  # each cell may go on with the whole one before
+            elif column.physical_type == "BYTE_ARRAY" and pages.dictionary * BATCH_ROWS > _WORST:
+                found[column.path] = pages.dictionary
+                shared.append(column.path)
+            elif column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+                found[column.path] = column.length
+        return found | self._longest(number, shared)
+
+    def _longest(self, number: int, paths: list[str]) -> dict[str, int]:
+        """The longest entry of dictionaries, looked up: a usual one has many short ones."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        flat = [path for path in paths if path in self.schema.names]
+        if not flat:
+            return {}
+        opened = pq.ParquetFile(
+            self._file, metadata=self._metadata, read_dictionary=flat, pre_buffer=False, buffer_size=_LOOK
+        )
+        found: dict[str, int] = {}
+        for batch in opened.iter_batches(batch_size=1, row_groups=[number], columns=flat, use_threads=False):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                if pa.types.is_dictionary(column.type):
+                    found[name] = int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0) + 8
+            break
+        return found
 
     def _open(self, *, verified: bool) -> Any:
         import pyarrow.parquet as pq
@@ -90,8 +141,8 @@ class ParquetSource:
         )
 
 
-def _framed(file: IO[bytes]) -> None:
-    """Looks at both ends, where every Parquet file says that it is one."""
+def _footer(file: IO[bytes]) -> bytes:
+    """The footer, after a look at both ends, where every Parquet file says that it is one."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(4)
@@ -99,14 +150,21 @@ def _framed(file: IO[bytes]) -> None:
     tail = file.read(8)
     if b"PARE" in {head, tail[-4:]}:
         raise SourceError(
-            "The parquet file is encrypted.", hint="Send it decrypted: nobody gave a key.", reason="encrypted"
+            "The Parquet file is encrypted.", hint="Send it decrypted: nobody gave a key.", reason="encrypted"
         )
     if head != b"PAR1":
         raise SourceError("This is no Parquet file.", hint="Its first four bytes are not PAR1.", reason="format")
-    if size < 12 or tail[-4:] != b"PAR1" or int.from_bytes(tail[:4], "little") > size - 12:
+    length = int.from_bytes(tail[:4], "little")
+    if size < 12 or tail[-4:] != b"PAR1" or length > size - 12:
         raise SourceError(
-            "The parquet file is cut short.", hint="Its end is missing: send it again.", reason="truncated"
+            "The Parquet file is cut short.", hint="Its end is missing: send it again.", reason="truncated"
         )
+    if length > MOST_FOOTER:
+        raise SourceError(
+            f"The Parquet file describes itself in {length:,} bytes.", hint="Write fewer row groups.", reason="columns"
+        )
+    file.seek(size - 8 - length)
+    return file.read(length)
 
 
 def _doubts(parquet: Any, schema: pa.Schema) -> list[str]:

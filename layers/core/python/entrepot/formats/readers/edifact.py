@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -19,6 +20,8 @@ _START = re.compile(rb"UN[AB]")
 _UNB = re.compile(rb"UNB.UNO[A-Z].[1-9]")
 _BLOCK = 1 << 20
 _MOST_SEGMENT = 1 << 20
+_MOST_SEEN = 1000
+_TAG = re.compile(r"[A-Z][A-Z0-9]{1,2}")
 
 _ENCODINGS = {
     "UNOA": "ascii",
@@ -61,7 +64,7 @@ class Edifact:
         return EdifactReader(file, name, options)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Separators:
     """The characters that part an interchange; by default those of level A."""
 
@@ -69,6 +72,11 @@ class Separators:
     element: bytes = b"+"
     release: bytes = b"?"
     segment: bytes = b"'"
+
+    @cached_property
+    def texts(self) -> tuple[str, str, str]:
+        """Those within a segment, as text."""
+        return self.component.decode("latin-1"), self.element.decode("latin-1"), self.release.decode("latin-1")
 
     @staticmethod
     def of(head: bytes) -> tuple[Separators, int]:
@@ -103,15 +111,24 @@ class _Shape:
 
     rows: int = 0
     widths: list[int] = field(default_factory=list)
+    seen: set[tuple[int, ...]] = field(default_factory=set)
 
     def add(self, elements: Elements) -> None:
         self.rows += 1
-        self.widths += [1] * (len(elements) - len(self.widths))
-        for n, element in enumerate(elements):
-            self.widths[n] = max(self.widths[n], len(element))
+        lengths = tuple(map(len, elements))
+        if lengths in self.seen:
+            return
+        if len(self.seen) < _MOST_SEEN:
+            self.seen.add(lengths)
+        self.widths += [1] * (len(lengths) - len(self.widths))
+        self.widths[: len(lengths)] = map(max, lengths, self.widths)
 
-    def columns(self) -> list[tuple[int, int]]:
-        return [(e, c) for e, width in enumerate(self.widths) for c in range(width)]
+    def columns(self) -> list[str]:
+        return [f"e{e}.{c + 1}" for e, width in enumerate(self.widths, 1) for c in range(width)]
+
+    def starts(self) -> list[int]:
+        """Where each element's columns begin, behind those that every row has."""
+        return [len(_HEAD) + sum(self.widths[:e]) for e in range(len(self.widths))]
 
 
 _HEAD = ("interchange", "message", "type", "position", "segment")
@@ -157,17 +174,20 @@ class EdifactReader:
         """
         found = self.tables()[table]
         tag = None if table == 0 else found.name
-        columns = self._shapes[tag or ""].columns()
-        rows: list[list[str | None]] = []
+        starts = self._shapes[tag or ""].starts()
+        blank = [""] * (len(found.schema) - len(_HEAD))
+        rows: list[list[str]] = []
         numbers: list[int] = []
         size = 0
         for number, (place, name, elements) in enumerate(self._placed(), 1):
             if tag is not None and name != tag:
                 continue
-            cells = [elements[e][c] or None if e < len(elements) and c < len(elements[e]) else None for e, c in columns]
-            rows.append([*_head(place, name), *cells])
+            row = [place.interchange, place.message, place.type, str(place.position), name, *blank]
+            for at, element in zip(starts, elements, strict=False):
+                row[at : at + len(element)] = element
+                size += sum(map(len, element))
+            rows.append(row)
             numbers.append(number)
-            size += sum(len(cell) for cell in cells if cell)
             if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield _batch(found, rows, numbers)
                 rows, numbers, size = [], [], 0
@@ -184,7 +204,7 @@ class EdifactReader:
             if len(shapes) > self._options.limits.tables:
                 raise SourceError("The interchange has too many kinds of segments.", reason="tables")
         for name, shape in shapes.items():
-            columns = [*_HEAD, *(f"e{e + 1}.{c + 1}" for e, c in shape.columns())]
+            columns = [*_HEAD, *shape.columns()]
             if len(columns) > self._options.limits.columns:
                 raise SourceError("A segment of the interchange has too many elements.", reason="columns")
             self._tables.append(
@@ -203,7 +223,7 @@ class EdifactReader:
         number = 0
         for number, elements in enumerate(self._segments(), 1):
             name = elements[0][0] if elements[0] else ""
-            if not re.fullmatch(r"[A-Z][A-Z0-9]{1,2}", name):
+            if not _TAG.fullmatch(name):
                 raise _broken("a segment there has no tag of three letters", number)
             doubt = _step(place, name, elements, number)
             if doubt and note and len(self.doubts) < 50:
@@ -231,37 +251,41 @@ class EdifactReader:
 
 def _raw_segments(file: IO[bytes], separators: Separators, limits: Limits) -> Iterator[bytes]:
     """Segments without their ends; a separator behind a release character is text."""
-    held, number = b"", 0
     most = min(_MOST_SEGMENT, limits.cell_bytes)
-    pattern = re.compile(
-        (re.escape(separators.release) + b"." if separators.release else b"(?!)")
-        + b"|"
-        + re.escape(separators.segment),
-        re.DOTALL,
-    )
-    while True:
-        block = file.read(_BLOCK)
-        held += block
-        start = 0
-        for match in pattern.finditer(held):
-            if match[0] == separators.segment:
-                number += 1
-                yield held[start : match.start()].lstrip(b"\r\n \t")
-                start = match.end()
-        held = held[start:]
+    held, number = b"", 0
+    while block := file.read(_BLOCK):
+        *whole, held = _cut(held + block, separators)
+        number += len(whole)
+        for segment in whole:
+            yield segment.lstrip(b"\r\n \t")
         if len(held) > most + _BLOCK:
             raise _broken(f"a segment there has more than {most} bytes", number + 1, reason="cell_bytes")
-        if not block:
-            break
     if held.strip(b"\r\n \t\x1a\0"):
         raise _broken("it breaks off within a segment", number + 1, reason="truncated")
 
 
+def _cut(data: bytes, separators: Separators) -> list[bytes]:
+    """The segments in it; the last one is not at its end yet."""
+    parts = data.split(separators.segment)
+    release = separators.release
+    if not release or release not in data:
+        return parts
+    found: list[bytes] = []
+    opened: list[bytes] = []
+    for part in parts:
+        opened.append(part)
+        if (len(part) - len(part.rstrip(release))) % 2 == 0:
+            found.append(separators.segment.join(opened))
+            opened = []
+    # What is still open may go on in the next block; so may the release character itself.
+    return [*found, separators.segment.join(opened)] if opened else found
+
+
 def _split(raw: bytes, separators: Separators, encoding: str) -> Elements:
-    text = raw.replace(b"\r", b"").replace(b"\n", b"").decode(encoding)
-    component, element, release = (
-        s.decode("latin-1") for s in (separators.component, separators.element, separators.release)
-    )
+    text = raw.decode(encoding)
+    if "\n" in text or "\r" in text:
+        text = text.replace("\r", "").replace("\n", "")
+    component, element, release = separators.texts
     if not release or release not in text:
         return [part.split(component) for part in text.split(element)]
     elements: Elements = [[""]]
@@ -329,16 +353,14 @@ def _step(place: _Place, name: str, elements: Elements, number: int) -> str:
     return ""
 
 
-def _head(place: _Place, name: str) -> list[str | None]:
-    return [place.interchange or None, place.message or None, place.type or None, str(place.position), name]
-
-
-def _batch(table: Table, rows: list[list[str | None]], numbers: list[int]) -> Batch:
+def _batch(table: Table, rows: list[list[str]], numbers: list[int]) -> Batch:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    data = pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=table.schema)
+    texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    cells = [pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text) for text in texts]
     gaps = numbers[-1] - numbers[0] + 1 != len(numbers)
-    return Batch(data, numbers[0], rows=numbers if gaps else None)
+    return Batch(pa.record_batch(cells, schema=table.schema), numbers[0], rows=numbers if gaps else None)
 
 
 def _broken(what: str, number: int, reason: str = "edifact") -> SourceError:

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from entrepot.detect.header import column_names
 from entrepot.errors import SourceError
-from entrepot.formats.readers.workbook.book import Book, Notes, Row
+from entrepot.formats.readers.workbook.book import Block, Book, Notes, Row, items
 from entrepot.formats.readers.workbook.opening import open_book
 from entrepot.formats.readers.workbook.survey import Survey, survey
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
@@ -120,7 +120,7 @@ class WorkbookReader:
         if not shown and header:
             header = _named(header, found.names(found.shown))
         names, renamed = column_names(header, len(found.columns))
-        rows = found.rows - found.skip - found.header
+        rows = None if shown and self._book.hides else found.rows - found.skip - found.header
         return Table(
             name=sheet.name,
             schema=pa.schema([pa.field(n, pa.string()) for n in names]),
@@ -142,10 +142,9 @@ class WorkbookReader:
         found = (self._surveys or [])[table]
         if isinstance(found, SourceError):
             raise found
-        rows = self._book.rows(table, self._options.values, Notes())
-        for _ in range(found.skip + found.header):
-            next(rows, None)
-        yield from _batches(rows, found.columns, self._tables[table].schema)
+        found_items = items(self._book, table, self._options.values, Notes())
+        below = _below(found_items, found.first_data() - 1)
+        yield from _batches(below, found.columns, self._tables[table].schema)
 
 
 def _named(exact: list[str], shown: list[str]) -> list[str]:
@@ -153,18 +152,52 @@ def _named(exact: list[str], shown: list[str]) -> list[str]:
     return [s if s.strip() else e for e, s in zip(exact, shown, strict=True)]
 
 
-def _batches(rows: Iterator[Row], columns: list[int], schema: pa.Schema) -> Iterator[Batch]:
+def _below(found: Iterator[Row | Block], first: int) -> Iterator[Row | Block]:
+    """The rows from a number on, from 0; what has passed it is not looked at."""
+    passed = False
+    for item in found:
+        if passed:
+            yield item
+        elif not isinstance(item, Block):
+            passed = item[0] >= first
+            if passed:
+                yield item
+        else:
+            above = sum(number < first for number in item.numbers)
+            passed = above < len(item.numbers)
+            if passed:
+                yield Block(item.numbers[above:], {p: c.slice(above) for p, c in item.columns.items()})
+
+
+def _batches(found: Iterator[Row | Block], columns: list[int], schema: pa.Schema) -> Iterator[Batch]:
     most = max(1, min(BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))
     held: list[Row] = []
     size = 0
-    for row in rows:
-        held.append(row)
-        size += sum([len(text) for _, text in row[1]])
+    for item in found:
+        if isinstance(item, Block):
+            if held:
+                yield _batch(held, columns, schema)
+                held, size = [], 0
+            yield from _cut(item, columns, schema, most)
+            continue
+        held.append(item)
+        size += sum([len(text) for _, text in item[1]])
         if len(held) >= most or size >= BATCH_BYTES:
             yield _batch(held, columns, schema)
             held, size = [], 0
     if held:
         yield _batch(held, columns, schema)
+
+
+def _cut(block: Block, columns: list[int], schema: pa.Schema, most: int) -> Iterator[Batch]:
+    import pyarrow as pa
+
+    rows = len(block.numbers)
+    missing = pa.nulls(rows, pa.string())
+    data = pa.RecordBatch.from_arrays([block.columns.get(place, missing) for place in columns], schema=schema)
+    for start in range(0, rows, most):
+        numbers = [number + 1 for number in block.numbers[start : start + most]]
+        yield _numbered(data.slice(start, most), numbers)
 
 
 def _batch(rows: list[Row], columns: list[int], schema: pa.Schema) -> Batch:
@@ -176,5 +209,9 @@ def _batch(rows: list[Row], columns: list[int], schema: pa.Schema) -> Batch:
             cells[column][at] = text
     arrays = [pa.array(cells[column], pa.string()) for column in columns]
     numbers = [number + 1 for number, _ in rows]
-    close = numbers[-1] - numbers[0] == len(rows) - 1
-    return Batch(pa.RecordBatch.from_arrays(arrays, schema=schema), numbers[0], None if close else numbers)
+    return _numbered(pa.RecordBatch.from_arrays(arrays, schema=schema), numbers)
+
+
+def _numbered(data: pa.RecordBatch, numbers: list[int]) -> Batch:
+    close = numbers[-1] - numbers[0] == len(numbers) - 1
+    return Batch(data, numbers[0], None if close else numbers)

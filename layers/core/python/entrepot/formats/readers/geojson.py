@@ -16,11 +16,15 @@ from entrepot.formats.encoding import codec_name
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, flatten, written
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
+from entrepot.formats.refusals import structural
 from entrepot.formats.wkt import TYPES, to_wkt
-from entrepot.model.findings import Finding, QuarantinedRow
+from entrepot.model.findings import QuarantinedRow
 
-_TYPE = re.compile(rb'"type"\s*:\s*"(?:FeatureCollection|Feature)"')
-_MEMBER = re.compile(rb'"(?:features|geometry)"\s*:')
+_COLLECTION = re.compile(rb'"type"\s*:\s*"FeatureCollection"')
+_LIST = re.compile(rb'"features"\s*:\s*\[')
+_FEATURE = re.compile(rb'"type"\s*:\s*"Feature"')
+_GEOMETRY = re.compile(rb'"geometry"\s*:\s*(?:\{|null)')
+_OWN = re.compile(rb'\{\s*"(?:type|id|bbox|geometry|properties)"\s*:')
 _BARE = re.compile(
     rb'\{\s*"type"\s*:\s*"(?:(?:Multi)?(?:Point|LineString|Polygon)"\s*,\s*"coordinates"\s*:\s*\['
     rb'|GeometryCollection"\s*,\s*"geometries"\s*:\s*\[)'
@@ -47,7 +51,10 @@ class GeoJson:
             start = start.replace(b"\0", b"").lstrip(b"\xff\xfe")
         if not start.startswith(b"{"):
             return 0.0
-        if (_TYPE.search(start) and _MEMBER.search(start)) or _BARE.match(start):
+        feature = bool(_FEATURE.search(start) and _GEOMETRY.search(start))
+        if _LIST.search(start) and (feature or _COLLECTION.search(start)):
+            return 1.0
+        if (feature and _OWN.match(start)) or _BARE.match(start):
             return 1.0
         return 0.9 if name.lower().endswith(".geojson") and b'"type"' in start else 0.0
 
@@ -277,12 +284,7 @@ def _free(name: str, taken: dict[str, None], other: str) -> str:
 
 
 def _refusal(number: int, feature: dict[str, Any], error: SourceError) -> QuarantinedRow:
-    finding = Finding(
-        code="geometry",
-        field="geometry",
-        message=error.message,
-        action="Mend the geometry; RFC 7946 says how one is written.",
-    )
+    finding = structural("geometry", detail=error.message).model_copy(update={"field": "geometry"})
     return QuarantinedRow(row=number, raw=_raw(feature), findings=[finding])
 
 

@@ -35,9 +35,9 @@ _arrow_fixed = re.compile(r"fixed_size_binary\[([0-9]{1,9})\]")
 
 @dataclass(frozen=True, slots=True)
 class BackupTable:
-    """Where a table of the document is."""
+    """Where a table of the document is; the one of a document of one table says its name itself."""
 
-    name: str
+    name: str | None
     data: Node
     schema: Node | None
 
@@ -51,7 +51,7 @@ def backup_tables(root: Node) -> list[BackupTable]:
         return found if len(found) == len(members) else []
     table = root.members.get("table")
     if root.kind == "object" and table is not None and _is_table(table):
-        return [BackupTable("", table.members["data"], table.members.get("schema"))]
+        return [BackupTable(None, table.members["data"], table.members.get("schema"))]
     return []
 
 

@@ -245,14 +245,18 @@ class Planner:
     def _backup(self, root: Node, found: list[BackupTable]) -> list[Plan]:
         plans = []
         for table in found:
-            plan = Plan(Table(table.name, schema_of([])), "array", table.data)
+            plan = Plan(Table(table.name or self._stem, schema_of([])), "array", table.data)
             stated = stated_columns(self._cursor(table.schema.offset).value()) if table.schema else {}
+            for name in stated:
+                check_name(name)
             assert table.data.shape is not None
             more = [] if table.data.shape.names.keys() <= stated.keys() else self._unstated(table.data, stated)
             plans.append(self._fit_stated(plan, stated, more, table.data.shape.count))
-        if not found[0].name:
+        if found[0].name is None:
             said = self._scalar(root.members["table"].members.get("name"))
-            plans[0].table.name = said if type(said) is str and said else self._stem
+            if type(said) is str and said:
+                check_name(said)
+                plans[0].table.name = said
         self._count(root, sum(plan.table.rows or 0 for plan in plans))
         return plans
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -203,7 +204,7 @@ class Cursor:
         kept = self.text[self.pos :]
         self._base = self.offset()
         self._file.seek(self._at)
-        data = self._file.read(max(self._block, len(kept)))
+        data = self._file.read(max(self._block, min(len(kept), self._limits.cell_bytes - len(kept))))
         self._at += len(data)
         self._ended = not data
         try:
@@ -223,7 +224,8 @@ class Cursor:
 
     def _bound(self) -> None:
         long = len(self.text) - self.pos
-        if long >= self._limits.cell_bytes:
+        # One character beyond Latin-1 doubles what all the others of a text take, or takes it fourfold.
+        if long >= self._limits.cell_bytes or sys.getsizeof(self.text) > 2 * max(self._limits.cell_bytes, _DENSE_BYTES):
             raise SourceError(
                 f"A value is longer than {self._limits.cell_bytes} bytes, at byte {self.offset() + 1}.",
                 hint="Send it as records in one array, or name the array of records by its path.",

@@ -168,8 +168,4 @@ def expression(what: str) -> Finding:
     Args:
         what: The value's kind; never a cell.
     """
-    return Finding(
-        code="expression",
-        message=f"The row has {what}, which a database would fill in; scripts are never run.",
-        action="Dump the table's values, or write the value itself.",
-    )
+    return structural("expression", what=what)

@@ -186,7 +186,7 @@ def is_creation(statement: bytes) -> bool:
 
 
 _PART = re.compile(
-    rb"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[(?:[^\]]|\]\])*\]|--[^\n]*|/\*.*?\*/|[(),]|[^'\"`\[(),/-]+|.",
+    rb"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[(?:[^\]]|\]\])*\]|--[^\n]*|#[^\n]*|/\*.*?\*/|[(),]|[^'\"`\[(),/#-]+|.",
     re.DOTALL,
 )
 
@@ -209,7 +209,7 @@ def parenthesised(text: bytes) -> tuple[list[bytes], bytes]:
             parts.append(held)
             held = b""
         else:
-            held += b" " if token.startswith((b"--", b"/*")) else token
+            held += b" " if token.startswith((b"--", b"/*", b"#")) else token
     return [*parts, held], b""
 
 

@@ -50,7 +50,11 @@ class _Found:
     def names(self) -> list[str]:
         own = [name for name, _ in self.declared or []]
         known = {name.lower() for name in own}
-        more = [name for name in self.columns if name.lower() not in known]
+        more = []
+        for name in self.columns:
+            if name.lower() not in known:
+                more.append(name)
+                known.add(name.lower())
         return own + more if own or more else [f"column_{i + 1}" for i in range(self.width)]
 
 
@@ -187,9 +191,9 @@ class DumpReader:
             script = self._script(start)
             for event in script.events():
                 if isinstance(event, Rows) and event.table == found.name:
-                    own = None if event.columns is None else [places[c.lower()] for c in event.columns]
                     width = len(found.declared or []) or len(places)
-                    yield from self._rows(script, event, cells, own or list(range(width)))
+                    own = list(range(width)) if event.columns is None else _places(event, places)
+                    yield from self._rows(script, event, cells, own)
                 if script.window.offset >= end:
                     break
         yield from cells.rest()
@@ -206,6 +210,19 @@ class DumpReader:
             cells.add(raw, row, places)
             if cells.full:
                 yield cells.batch()
+
+
+def _places(event: Rows, places: dict[str, int]) -> list[int]:
+    """Which of the table's columns each value of a row is of."""
+    found = [places.get(name.lower(), -1) for name in event.columns or []]
+    if -1 in found:
+        raise SourceError(
+            f"The rows at byte {event.start:,} name a column that was not there when the script was looked at.",
+            hint="Send it again; it may have changed meanwhile.",
+            reason="changed",
+            offset=event.start,
+        )
+    return found
 
 
 def _part(file: IO[bytes], start: int, end: int) -> bytes:

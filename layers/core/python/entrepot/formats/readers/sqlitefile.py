@@ -32,6 +32,8 @@ _KINDS = (
     "sum(typeof({0}) = 'integer'), sum(typeof({0}) = 'real'), sum(typeof({0}) = 'text'), sum(typeof({0}) = 'blob'),"
     " sum({0} IN (0, 1))"
 )
+_COMPUTED, _KEPT_COLUMNS = 2, {0, 3}
+"""What table_xinfo calls hidden: 2 is computed on reading, 3 is computed and stored."""
 _AT_ONCE = 100
 """Columns that one query looks at."""
 
@@ -105,11 +107,9 @@ class DatabaseReader:
     def _table(self, database: _Database, name: str) -> Table:
         import pyarrow as pa
 
-        columns = [
-            (str(row[1]), str(row[2] or ""))
-            for row in database.rows(f"PRAGMA table_xinfo({_quoted(name)})")
-            if row[6] != 1  # hidden ones of virtual tables
-        ]
+        found = list(database.rows(f"PRAGMA table_xinfo({_quoted(name)})"))
+        columns = [(str(row[1]), str(row[2] or "")) for row in found if row[6] in _KEPT_COLUMNS]
+        computed = [str(row[1]) for row in found if row[6] == _COMPUTED]
         if len(columns) > self._limits.columns:
             raise SourceError(
                 f"Table {name!r} has {len(columns):,} columns.",
@@ -117,6 +117,7 @@ class DatabaseReader:
                 reason="columns",
             )
         names, doubts = column_names([own for own, _ in columns], len(columns))
+        doubts += [f"Column {own!r} is left out: it is computed when it is read." for own in computed]
         rows = int(next(database.rows(f"SELECT count(*) FROM {_quoted(name)}"))[0] or 0)
         counts: list[int] = []
         for start in range(0, len(columns), _AT_ONCE):

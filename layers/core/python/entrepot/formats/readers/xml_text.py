@@ -209,8 +209,7 @@ def _feed(parser: Any, file: IO[bytes], prolog: Prolog, row: int) -> Iterator[No
     try:
         for block in _blocks(file, prolog.transcode):
             parser.feed(block)
-            if prolog.doctype and any("ENTITY" in entry.type_name for entry in parser.feed_error_log):
-                raise forbidden()
+            _check(parser.feed_error_log, row)
             yield
         parser.close()
         yield
@@ -220,6 +219,22 @@ def _feed(parser: Any, file: IO[bytes], prolog: Prolog, row: int) -> Iterator[No
         raise SourceError(
             f"The file is not text in {prolog.encoding}.", hint="Save it as UTF-8.", reason="encoding", row=row
         ) from None
+
+
+def _check(log: Any, row: int) -> None:
+    """Refuses what the parser only warns of, and would leave out: entities and prefixes that nothing declares."""
+    for entry in log:
+        if "ENTITY" in entry.type_name:
+            raise forbidden()
+        if entry.type_name.startswith("NS_ERR"):
+            raise SourceError(
+                f"A name has a prefix that is not declared, or one too many, at line {entry.line}.",
+                hint="Declare the namespaces where the document begins.",
+                reason="xml",
+                line=entry.line,
+                row=row,
+                fault=entry.type_name,
+            )
 
 
 def _blocks(file: IO[bytes], transcode: str | None) -> Iterator[bytes]:

@@ -32,6 +32,11 @@ _DEFAULTS = {
 _MARKED = frozenset({"utf-8-sig", "utf-16", "utf-32"})
 """Encodings whose name says that there is a byte-order mark."""
 _PLAIN = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-.:")
+_WORDS = {
+    "delimiter": {"tab": "\t", "\\t": "\t"},
+    "line_end": {"lf": "\n", "crlf": "\r\n", "cr": "\r", "\\n": "\n", "\\r\\n": "\r\n", "\\r": "\r"},
+}
+"""What a command line can say for characters that it cannot hold."""
 _QUOTING = ("minimal", "text", "all")
 
 
@@ -40,13 +45,14 @@ def open_csv(file: IO[bytes], options: WriterOptions) -> Writer:
 
     Args:
         file: Where to.
-        options: ``delimiter``: one character or more. ``quote``: one character, or "" for none: then what would need
-            quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes are doubled,
-            or another character. ``line_end``: ``\n``, ``\r\n`` or ``\r``. ``encoding``: what it lacks is written as
-            an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether the names
-            do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``, ``text``
-            (each cell of a text column, so that the empty text differs from null) or ``all``. ``formula_escape``:
-            whether text that a spreadsheet would run gets an apostrophe, see `entrepot.formats.writers.formulas`.
+        options: ``delimiter``: one character or more, or ``tab``. ``quote``: one character, or "" for none: then what
+            would need quotes is escaped, or becomes a blank and is noted. ``escape``: the quote itself where quotes
+            are doubled, or another character. ``line_end``: ``lf``, ``crlf`` or ``cr``. ``encoding``: what it lacks is
+            written as an XML reference and noted. ``bom``: whether a byte-order mark comes first. ``header``: whether
+            the names do. ``null``: the text of null; the same text as a value is quoted. ``quoting``: ``minimal``,
+            ``text`` (each cell of a text column, so that the empty text differs from null) or ``all``.
+            ``formula_escape``: whether text that a spreadsheet would run gets an apostrophe, see
+            `entrepot.formats.writers.formulas`.
     """
     return DelimitedWriter(file, _dialect(checked(options, _DEFAULTS, "CSV")))
 
@@ -75,6 +81,7 @@ class _Dialect:
 
 
 def _dialect(options: WriterOptions) -> _Dialect:
+    options = {name: _WORDS.get(name, {}).get(value, value) for name, value in options.items()}
     dialect = _Dialect(**options)
     chosen("line_end", dialect.line_end, ("\n", "\r\n", "\r"))
     chosen("quoting", dialect.quoting, _QUOTING)

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_KINDS = {str: "text", int: "a number", bool: "yes or no (true or false)"}
+
+
 def checked(options: dict[str, Any], defaults: dict[str, Any], format: str) -> dict[str, Any]:  # noqa: A002
     """The options with what was left out.
 
     Args:
         options: As given; None is left out.
-        defaults: All that the format knows. A default of None stands for text.
+        defaults: All that the format knows.
         format: For the message.
 
     Raises:
@@ -27,10 +30,10 @@ def checked(options: dict[str, Any], defaults: dict[str, Any], format: str) -> d
             raise UsageError(
                 f"A writer of {format} has no option {name!r}.", hint=f"Options: {', '.join(defaults)}.", option=name
             )
-        kind = str if defaults[name] is None else type(defaults[name])
+        kind = type(defaults[name])
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise UsageError(f"Option {name!r} is a {kind.__name__}.", hint="See the format's page.", option=name)
-    return defaults | {name: value for name, value in options.items() if value is not None or defaults[name] is None}
+            raise UsageError(f"Option {name!r} is {_KINDS[kind]}.", hint="See the format's page.", option=name)
+    return defaults | {name: value for name, value in options.items() if value is not None}
 
 
 def chosen(name: str, value: str, known: Collection[str]) -> str:

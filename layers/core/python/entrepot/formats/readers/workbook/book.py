@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from entrepot.formats.readers.workbook import dates
 from entrepot.formats.readers.workbook.numberformat import NumberFormat, digits_of, format_of
 from entrepot.formats.readers.workbook.numbers import general
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_COLUMNS = 16_384
 MAX_ROWS = 1_048_576
@@ -19,6 +22,21 @@ Cell = tuple[int, str]
 """Column from 0, and text; empty cells are not there."""
 Row = tuple[int, list[Cell]]
 """Row from 0 and its cells in the order of the file."""
+
+
+@dataclass(slots=True)
+class Block:
+    """Consecutive rows, column by column.
+
+    Attributes:
+        numbers: Of the rows, from 0.
+        columns: Texts by column, null where nothing stands; in the blind rendering anything that is not null.
+    """
+
+    numbers: list[int]
+    columns: dict[int, pa.Array]
+
+
 Values = Literal["shown", "exact", "none"]
 
 ERRORS = {
@@ -114,6 +132,10 @@ class Rendering:
             return self.format(style).show_text(value)
         return value
 
+    def as_stored(self, style: int) -> bool:
+        """Whether a style gives short numbers as they are stored."""
+        return self.format(style).bare if self.exact else self.format(style).plain
+
     def restyles(self, style: int) -> bool:
         """Whether a style may show a text otherwise than it is."""
         return self.values == "shown" and self.format(style).restyles
@@ -151,6 +173,8 @@ class Book(Protocol):
     format: str
     doubts: list[str]
     sheets: list[Sheet]
+    hides: bool
+    """Whether a format of it shows nothing, so that rows may be empty as shown and are not."""
 
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
         """The rows of a sheet that have cells, in the file's order.
@@ -164,6 +188,25 @@ class Book(Protocol):
             SourceError: The sheet breaks off, or passes a limit.
         """
         ...
+
+
+def hiding(codes: Iterable[str]) -> bool:
+    """Whether one of the formats shows nothing of some numbers."""
+    return any(format_of(code).hides for code in set(codes))
+
+
+def items(book: Book, sheet: int, values: Values, notes: Notes) -> Iterator[Row | Block]:
+    """The rows of a sheet, in blocks where the format can give them so.
+
+    Args:
+        book: The workbook.
+        sheet: As for `Book.rows`.
+        values: As for `Book.rows`.
+        notes: As for `Book.rows`.
+    """
+    blocks = getattr(book, "blocks", None)
+    found: Iterator[Row | Block] = (blocks or book.rows)(sheet, values, notes)
+    return found
 
 
 def column_of(letters: str) -> int:

@@ -205,7 +205,7 @@ def _precise(value: float, *, epoch1904: bool) -> Moment | None:
     if found is None or not found.units % 1000:
         return found
     near = moment(value, epoch1904=epoch1904, digits=3)
-    noise = 2 if value < 1e5 else 6 if value < 1e6 else 60
+    noise = 2 if value < 1e5 else 12 if value < 1e6 else 80
     if near is None or (near.serial == found.serial and abs(near.units * 1000 - found.units) > noise):
         return found
     return near._replace(units=near.units * 1000, digits=6)

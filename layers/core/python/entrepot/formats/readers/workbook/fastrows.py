@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from entrepot.formats.readers.workbook.book import MAX_COLUMNS, MAX_ROWS, Cell, Notes, Rendering, Row, column_of
+from entrepot.formats.readers.workbook.book import MAX_COLUMNS, MAX_ROWS, Block, Cell, Notes, Rendering, Row, column_of
+from entrepot.formats.readers.workbook.columns import ColumnReader
 from entrepot.formats.readers.workbook.package import MAX_UNIT_BYTES, Stream, broken, refuse_doctype, tree
 from entrepot.formats.readers.workbook.strings import Texts, unescape
 from entrepot.formats.readers.workbook.xlsxrows import SheetRows, note_merge
 
-_CHUNK = 1 << 20
+_CHUNK = 3 << 20
 _CELL = re.compile(
     rb'<c r="([A-Z]{1,3})[0-9]+"([^>/]*)(?:/>|>'
     rb"(?:<f(?:[^>]*/>|[^>]*>[^<]*</f>))?"
@@ -70,6 +71,36 @@ class FastRows:
             head: What was read already; plain, as `is_plain` says.
             stream: The rest.
         """
+        for found in self._found(head, stream, None):
+            if not isinstance(found, Block):
+                yield found
+
+    def blocks(self, head: bytes, stream: Stream) -> Iterator[Row | Block]:
+        """The rows in blocks, as far as they have one form; else as `rows`."""
+        columns = ColumnReader(self._chosen, self._texts, self._plain, blind=self._rendering.blind)
+        return self._found(head, stream, columns)
+
+    def _chosen(self, attributes: bytes, tag: bytes) -> Callable[[bytes], str]:
+        """What turns the values of cells with these attributes, opened by this tag, into text."""
+        if tag == b"v":
+            return self._handlers.get(attributes) or self._handler(attributes)
+        preserved = tag.endswith(b'"preserve"')
+        known = self._kept if preserved else self._trimmed
+        return known.get(attributes) or self._inline(attributes, preserved=preserved)
+
+    def _plain(self, attributes: bytes, tag: bytes) -> tuple[str, int]:
+        """What cells with these attributes are, where their values are shown as they stand."""
+        style, kind = self._style(attributes)
+        if tag != b"v" or kind not in {"n", "s", "b", "e", "d"}:
+            return ("", 0) if self._rendering.restyles(style) else ("text", 0)
+        if kind == "n" and self._rendering.as_stored(style):
+            return "number", 15 if self._rendering.exact else 11
+        if kind == "n" and self._rendering.exact and not self._rendering.epoch1904:
+            day = self._rendering.format(style).day
+            return ("", 0) if day is None else ("date", int(day))
+        return ("shared", 0) if kind == "s" and not self._rendering.restyles(style) else ("", 0)
+
+    def _found(self, head: bytes, stream: Stream, columns: ColumnReader | None) -> Iterator[Row | Block]:
         refuse_doctype(head)
         start = head.index(b"<sheetData")
         self._opening = b"<x" + b"".join(dict.fromkeys(_SPACES.findall(head[:start]))) + b">"
@@ -77,8 +108,13 @@ class FastRows:
         while not ended:
             end = buffer.rfind(b"</row>")
             if end >= 0:
-                for piece in buffer[:end].split(b"</row>"):
-                    yield from self._piece(piece)
+                block = columns.read(buffer[: end + 6]) if columns else None
+                if block is None:
+                    for piece in buffer[:end].split(b"</row>"):
+                        yield from self._piece(piece)
+                elif block.numbers:
+                    self._slow.number = block.numbers[-1]
+                    yield block
                 buffer = buffer[end + 6 :]
             ended = b"</sheetData>" in buffer or _NO_ROWS.match(buffer) is not None
             if not ended:
@@ -241,7 +277,7 @@ class FastRows:
         return shared
 
     def _numbers(self, style: int) -> Callable[[bytes], str]:
-        plain = self._rendering.format(style).plain
+        plain = self._rendering.as_stored(style)
         # As many characters are shown as they stand.
         room = 15 if self._rendering.exact else 11
         known: dict[bytes, str] = {}

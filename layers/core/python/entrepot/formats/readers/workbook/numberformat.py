@@ -14,7 +14,6 @@ from entrepot.formats.readers.workbook.sections import (
     COMMA,
     DATE,
     DIGIT,
-    ELAPSED,
     EXPONENT,
     GENERAL,
     LITERAL,
@@ -92,7 +91,7 @@ class NumberFormat:
         epoch1904: Which system dates count in.
     """
 
-    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "code", "plain", "restyles")
+    __slots__ = ("_conditional", "_epoch1904", "_numeric", "_text", "bare", "code", "day", "hides", "plain", "restyles")
 
     def __init__(self, code: str, *, epoch1904: bool = False) -> None:
         self.code = code
@@ -109,6 +108,14 @@ class NumberFormat:
         self._conditional = any(s.condition for s in self._numeric)
         self.plain = len(self._numeric) == 1 and self._numeric[0].kind == "general" and _only_general(self._numeric[0])
         """Whether numbers are shown in the General format without anything around them."""
+        self.bare = all(s.kind != "date" and not s.has(PERCENT) and not _padded(s) for s in self._numeric)
+        """Whether exact numbers are their digits and nothing else."""
+        self.hides = any(not s.tokens for s in self._numeric)
+        """Whether some numbers are not shown at all."""
+        first = self._numeric[0]
+        lone = len(self._numeric) == 1 and first.condition is None and first.has_date and not first.elapsed
+        self.day = first.has_time if lone else None
+        """Of formats that show a day and have no other section: whether they show the time as well."""
 
     def section(self, value: float) -> tuple[Section | None, bool]:
         """The section for a value, and whether it shows the sign by itself; None: nothing fits, Excel shows ``#``."""
@@ -163,19 +170,15 @@ class NumberFormat:
 
     def exact(self, value: float) -> str:
         """A number with all that is stored: dates in ISO form, leading zeros as shown, all digits."""
-        if self.plain:
-            return digits_of(value)
-        section = self.section(value)[0]
+        section = None if self.bare else self.section(value)[0]
         if section is None:
             return digits_of(value)
         if section.kind == "date":
             return self._exact_date(section, value)
-        if section.kind == "number":
-            kinds = {k for k, _ in section.tokens}
-            if PERCENT in kinds:
-                return self._exact_percent(value)
-            if value >= 0 and value == int(value) and _padded(section, kinds):
-                return self.show(value)
+        if section.has(PERCENT):
+            return self._exact_percent(value)
+        if value >= 0 and value == int(value) and _padded(section):
+            return self.show(value)
         return digits_of(value)
 
     def _exact_percent(self, value: float) -> str:
@@ -185,7 +188,7 @@ class NumberFormat:
         return digits_of(value)
 
     def _exact_date(self, section: Section, value: float) -> str:
-        if any(k == ELAPSED for k, _ in section.tokens):
+        if section.elapsed:
             return dates.elapsed(value)
         return dates.iso(section, value, epoch1904=self._epoch1904) or digits_of(value)
 
@@ -197,9 +200,9 @@ def _only_general(section: Section) -> bool:
 _GENERAL = sections_of("General")[0]
 
 
-def _padded(section: Section, kinds: set[int]) -> bool:
+def _padded(section: Section) -> bool:
     """Whether a section gives whole numbers leading zeros, as codes have them."""
-    if kinds & {POINT, COMMA, EXPONENT, DATE, GENERAL}:
+    if section.kind != "number" or {k for k, _ in section.tokens} & {POINT, COMMA, EXPONENT, DATE, GENERAL}:
         return False
     figures = "".join(t for k, t in section.tokens if k == DIGIT)
     literals = "".join(t for k, t in section.tokens if k == LITERAL)

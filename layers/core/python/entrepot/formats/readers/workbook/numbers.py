@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import NamedTuple
 
 from entrepot.formats.readers.workbook.sections import (
     COMMA,
@@ -19,6 +21,7 @@ from entrepot.formats.readers.workbook.sections import (
 
 _ROOMY = Context(prec=400)
 _GENERAL_WIDTH = 11
+_SIMPLE = re.compile(r"#*(0*)(\.(0*))?")
 
 
 def general(value: float) -> str:
@@ -64,6 +67,20 @@ def _half_up(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _ROOMY)
 
 
+class _Simple(NamedTuple):
+    """The plan of nearly every format: digits in one place, all decimals shown."""
+
+    before: str
+    least: int
+    """Digits before the point, filled with noughts."""
+    grouped: bool
+    point: bool
+    places: int
+    behind: str
+    shift: int
+    """Powers of ten, for percent and thousands."""
+
+
 def show_number(section: Section, value: float) -> str:
     """A number by a section of digits; the sign is the caller's.
 
@@ -71,6 +88,42 @@ def show_number(section: Section, value: float) -> str:
         section: Of kind number.
         value: Not negative.
     """
+    plan = section.plan
+    if plan is None:
+        plan = section.plan = _simple(section) or ()
+    return _show_simple(plan, value) if isinstance(plan, _Simple) else _show_any(section, value)
+
+
+def _simple(section: Section) -> _Simple | None:
+    tokens, scale, grouped = _commas(section.tokens)
+    places = [i for i, (k, _) in enumerate(tokens) if k in {DIGIT, POINT}]
+    if not places or any(k in {EXPONENT, GENERAL} for k, _ in tokens):
+        return None
+    figures = "".join(t for _, t in tokens[places[0] : places[-1] + 1])
+    found = _SIMPLE.fullmatch(figures)
+    if not found or len(figures) != places[-1] + 1 - places[0] or (grouped and len(found[1]) > 1):
+        return None
+    before = "".join(t for _, t in tokens[: places[0]])
+    behind = "".join(t for _, t in tokens[places[-1] + 1 :])
+    shift = 2 * sum(k == PERCENT for k, _ in tokens) - 3 * scale
+    return _Simple(before, len(found[1]), grouped, found[2] is not None, len(found[3] or ""), behind, shift)
+
+
+def _show_simple(plan: _Simple, value: float) -> str:
+    text = f"{value:.15g}"
+    whole, _, rest = text.partition(".")
+    if plan.shift or len(rest) > plan.places or "e" in text:
+        text = f"{_half_up(Decimal(text).scaleb(plan.shift), plan.places):f}"
+        whole, _, rest = text.partition(".")
+    whole = whole.lstrip("0").rjust(plan.least, "0")
+    if plan.grouped and len(whole) > 3:
+        whole = f"{int(whole):,}"
+    if plan.point:
+        return f"{plan.before}{whole}.{rest.ljust(plan.places, '0')}{plan.behind}"
+    return f"{plan.before}{whole}{plan.behind}"
+
+
+def _show_any(section: Section, value: float) -> str:
     tokens = section.tokens
     if any(k == EXPONENT for k, _ in tokens):
         return _show_exponent(tokens, value)
@@ -110,6 +163,8 @@ def _lay_out(tokens: list[Token], scaled: Decimal, value: float, *, grouped: boo
     figures = f"{_half_up(scaled, places):f}"
     whole, _, fraction = figures.partition(".")
     shown_whole = _whole(tokens[:point], whole.lstrip("0"), value, grouped=grouped)
+    if places and point < len(tokens) and not any(k == DIGIT for k, _ in tokens[:point]):
+        shown_whole += whole.lstrip("0")  # a format that begins with its point shows what stands before it
     return shown_whole + _fraction(tokens[point:], fraction, value)
 
 

@@ -46,6 +46,7 @@ class OdsBook:
         self.format = "ods"
         self.doubts: list[str] = []
         self.sheets: list[Sheet] = []
+        self.hides = False
         self._package = package
         manifest = package.read("META-INF/manifest.xml") if "META-INF/manifest.xml" in package else b""
         if b"encryption-data" in manifest:

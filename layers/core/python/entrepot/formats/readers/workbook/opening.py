@@ -7,17 +7,22 @@ from pathlib import PurePath
 from typing import IO
 
 from entrepot.errors import SourceError
-from entrepot.formats.readers.workbook.book import Book
+from entrepot.formats.readers.workbook.book import Book, Notes
+from entrepot.formats.readers.workbook.locked import FILEPASS, unlocked
 from entrepot.formats.readers.workbook.ods import OdsBook
 from entrepot.formats.readers.workbook.ole import MAGIC, CompoundFile
 from entrepot.formats.readers.workbook.package import Package, broken, encrypted, guarded
+from entrepot.formats.readers.workbook.records import Records
 from entrepot.formats.readers.workbook.xls import XlsBook
 from entrepot.formats.readers.workbook.xlsb import XlsbBook
 from entrepot.formats.readers.workbook.xlsx import XlsxBook, main_part
+from entrepot.formats.readers.workbook.xml2003 import Xml2003Book, is_xml2003
 from entrepot.formats.reading import Limits
 
 _BARE = {b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"}
 """First record of an XLS that lies in no compound file, and how long it may be."""
+_EARLY = 30
+"""Records among which the one that tells of encryption stands."""
 _BARE_SIZES = {bytes([n, 0]) for n in (4, 6, 8, 16)}
 
 
@@ -35,7 +40,10 @@ def open_book(file: IO[bytes], name: str, limits: Limits) -> Book:
     if head.startswith(MAGIC):
         return _open_compound(file, name)
     if len(head) > 8 and head[:2] in _BARE and head[2:4] in _BARE_SIZES:
-        return XlsBook(io.BufferedReader(_Borrowed(file), 1 << 20), PurePath(name).stem)
+        with guarded("its records"):
+            return _open_records(io.BufferedReader(_Borrowed(file), 1 << 20), name)
+    if is_xml2003(head):
+        return Xml2003Book(file)
     raise SourceError(
         f"{name} is not a workbook.",
         hint="Save it as XLSX, XLSM, XLSB, XLS or ODS, or give its real format.",
@@ -59,8 +67,26 @@ def _open_compound(file: IO[bytes], name: str) -> Book:
             raise encrypted(name)
         for stream in ("workbook", "book"):
             if stream in streams:
-                return XlsBook(compound.open(streams[stream]), PurePath(name).stem)
+                return _open_records(compound.open(streams[stream]), name)
     raise broken("its compound file holds no workbook")
+
+
+def _open_records(stream: io.BufferedReader, name: str) -> Book:
+    locked = False
+    for count, (kind, _) in enumerate(Records(stream)):
+        locked = kind == FILEPASS
+        if locked or count > _EARLY:
+            break
+    if not locked:
+        return XlsBook(stream, PurePath(name).stem)
+    plain = unlocked(stream)
+    if plain is None:
+        raise encrypted(name)
+    book = XlsBook(plain, PurePath(name).stem)
+    if all(next(book.rows(place, "none", Notes()), None) is None for place in range(len(book.sheets))):
+        raise encrypted(name)  # no cell shows that the password was the right one
+    book.doubts.append("The workbook is protected by the password that Excel itself uses, which hides nothing.")
+    return book
 
 
 class _Borrowed(io.RawIOBase):

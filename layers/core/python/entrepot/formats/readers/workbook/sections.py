@@ -44,6 +44,10 @@ class Section:
     language: int = 0
     has_date: bool = False
     has_time: bool = False
+    elapsed: bool = False
+    """Whether it shows a length of time."""
+    plan: tuple[object, ...] | None = None
+    """How its numbers are laid out; made when the first is shown."""
 
     def has(self, kind: int) -> bool:
         """Whether a token of that kind is in it."""
@@ -87,6 +91,7 @@ def _section(code: str) -> Section:
     section.kind = _kind(section)
     if section.kind == "date":
         section.tokens = _minutes(section.tokens)
+        section.elapsed = section.has(ELAPSED)
         system = section.language & 0xFFFF
         section.has_date = system == 0xF800 or any(k == DATE and t[0] in "ymdeb" for k, t in section.tokens)
         section.has_time = system == 0xF400 or any(
@@ -132,6 +137,8 @@ def _word(code: str, i: int, section: Section) -> int:
         return ampm.end()
     if char in "eE" and code[i + 1 : i + 2] in {"+", "-"}:
         add((EXPONENT, code[i : i + 2]))
+        return i + 2
+    if char in "bB" and code[i + 1 : i + 2] in {"1", "2"}:  # which calendar; the dates stay what they are
         return i + 2
     run = _DATE_RUN.match(code, i)
     if run:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from entrepot.detect.header import find_head, is_header, joined_header
 from entrepot.formats.grammar import BLANK, GOOD
-from entrepot.formats.readers.workbook.book import Book, Notes, Row
+from entrepot.formats.readers.workbook.book import Block, Book, Notes, Row, items
 
 SAMPLE_ROWS = 200
 _MOST_HEADER_ROWS = 8
@@ -57,7 +57,8 @@ class Survey:
         Args:
             rows: ``exact`` or ``shown``.
         """
-        head = rows[self.skip : self.skip + self.header]
+        there = dict(rows)  # a row may be empty as it is shown
+        head = [(number, there.get(number, [])) for number, _ in self.exact[self.skip : self.skip + self.header]]
         if not head:
             return []
         touched = {r for r1, _, r2, _ in self.notes.merges for r in range(r1, min(r2, r1 + _MOST_HEADER_ROWS) + 1)}
@@ -86,11 +87,18 @@ def survey(book: Book, sheet: int) -> Survey:
     found = Survey()
     counts: Counter[int] = Counter()
     last: deque[Row] = deque(maxlen=_LAST)
-    for row in book.rows(sheet, "none", found.notes):
+    for item in items(book, sheet, "none", found.notes):
+        if isinstance(item, Block):
+            for column, cells in item.columns.items():
+                counts[column] += len(cells) - cells.null_count
+            found.rows += len(item.numbers)
+            last.extend((number, []) for number in item.numbers[-_LAST:])
+            continue
         found.rows += 1
-        found.cells += len(row[1])
-        counts.update([column for column, _ in row[1]])
-        last.append(row)
+        counts.update([column for column, _ in item[1]])
+        last.append(item)
+    found.cells = counts.total()
+    counts = +counts
     found.columns, gaps = _kept(sorted(counts))
     found.exact = _first(book, sheet, "exact")
     found.shown = _first(book, sheet, "shown")

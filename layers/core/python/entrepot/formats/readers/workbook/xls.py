@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from io import BufferedReader
 
-from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values
+from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values, hiding
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import broken, encrypted, guarded
 from entrepot.formats.readers.workbook.records import BOFS, EOF, Records, Segments, codec_of
@@ -45,6 +45,7 @@ class XlsBook:
         with guarded("its workbook stream"):
             self._read_globals()
         self._formats = [self._own.get(number) or built_in(number) for number in self._styles]
+        self.hides = hiding([*self._formats, *self._own.values()])
         if self.epoch1904:
             self.doubts.append("Dates count from 1904, as the workbook says.")
         if self._others:

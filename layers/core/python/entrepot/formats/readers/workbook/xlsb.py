@@ -17,6 +17,7 @@ from entrepot.formats.readers.workbook.book import (
     Row,
     Sheet,
     Values,
+    hiding,
 )
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import Package, Stream, broken, guarded, relations
@@ -120,6 +121,7 @@ class XlsbBook:
             self._read_workbook()
         with guarded("its styles"):
             self._formats = self._read_styles()
+        self.hides = hiding(self._formats)
         self._texts: Texts | None = None
         if any("vbaproject" in name for name in package.names()):
             self.doubts.append("The workbook holds macros; they are not run and not read.")

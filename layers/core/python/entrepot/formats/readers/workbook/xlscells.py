@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from entrepot.formats.readers.workbook.book import ERRORS, MAX_MERGES, Cell, Notes, Rendering, Row
+from entrepot.formats.readers.workbook.package import broken
 from entrepot.formats.readers.workbook.records import BOFS, EOF, Records
 from entrepot.formats.readers.workbook.strings import Texts
 
@@ -64,25 +65,32 @@ class SheetCells:
         """
         self._own = own
         number, cells = -1, list[Cell]()
+        for row, found in self._found(records):
+            if row != number:
+                if cells:
+                    yield number, cells
+                number, cells = row, []
+            cells += found
+        if cells:
+            yield number, cells
+
+    def _found(self, records: Records) -> Iterator[Row]:
+        """The cells of each record; parts of the stream that lie in the sheet, such as charts, are passed over."""
         depth = 0
         for kind, data in records:
             if kind in BOFS:
                 depth += 1
+            elif depth == 0:
+                raise broken("a sheet is not where the workbook says")
             elif kind == EOF:
                 depth -= 1
-                if depth <= 0:
-                    break
+                if not depth:
+                    return
             elif depth == 1:
                 found = self._record(kind, data, records)
-                if found is None:
-                    continue
-                if found[0] != number:
-                    if cells:
-                        yield number, cells
-                    number, cells = found[0], []
-                cells += found[1]
-        if cells:
-            yield number, cells
+                if found is not None:
+                    yield found
+        raise broken("a sheet breaks off before its end")
 
     def _record(self, kind: int, data: bytes, records: Records) -> Row | None:
         """The cells of a record; None when it holds none."""

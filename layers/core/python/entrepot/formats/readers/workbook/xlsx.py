@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values
+from entrepot.formats.readers.workbook.book import Block, Notes, Rendering, Row, Sheet, Values, hiding
 from entrepot.formats.readers.workbook.fastrows import FastRows, is_plain
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import Package, broken, elements, guarded, local, relations, tree
@@ -42,6 +42,7 @@ class XlsxBook:
         with guarded("its workbook part"):
             self._read_workbook()
         self._formats = self._read_styles()
+        self.hides = hiding(self._formats)
         self._texts: Texts | None = None
 
     def _read_workbook(self) -> None:
@@ -112,6 +113,15 @@ class XlsxBook:
 
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
         """The rows of a sheet; see `entrepot.formats.readers.workbook.book.Book`."""
+        for found in self._found(sheet, values, notes, blocks=False):
+            if not isinstance(found, Block):
+                yield found
+
+    def blocks(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row | Block]:
+        """The same rows, many at a time where the sheet is plain."""
+        return self._found(sheet, values, notes, blocks=True)
+
+    def _found(self, sheet: int, values: Values, notes: Notes, *, blocks: bool) -> Iterator[Row | Block]:
         place = self.sheets[sheet].place
         if not place or place not in self._package:
             raise broken(f"sheet {self.sheets[sheet].name!r} has no part in the package")
@@ -120,11 +130,12 @@ class XlsxBook:
         with guarded(place):
             stream = self._package.open(place)
             head = stream.read(_HEAD)
-            if is_plain(head):
-                yield from FastRows(rendering, texts, notes).rows(head, stream)
-            else:
+            if not is_plain(head):
                 found = elements(self._package.open(place), "row", "mergeCell")
                 yield from SheetRows(rendering, texts, notes).rows(found)
+                return
+            plain = FastRows(rendering, texts, notes)
+            yield from plain.blocks(head, stream) if blocks else plain.rows(head, stream)
 
 
 def main_part(package: Package) -> str:
