@@ -131,7 +131,7 @@ def test_a_cell_over_the_limit_is_refused(word):
 
 @pytest.mark.parametrize("word", WORDS)
 def test_batches_have_bounded_rows_and_bytes(word):
-    table = pa.table({"a": pa.array(["y" * 4000] * 40_000)})
+    table = pa.table({"a": pa.array(["y" * 4000] * 20_000)})
     for batch in opened(word, written(word, table)).batches(0):
         assert batch.data.num_rows <= BATCH_ROWS
         assert batch.data.nbytes <= BATCH_BYTES + (1 << 20)
@@ -156,13 +156,39 @@ def _stream(table: pa.Table) -> bytes:
     return file.getvalue()
 
 
-def test_a_page_that_would_become_too_large_is_refused_before_it_is_unpacked():
+def test_a_page_that_would_become_too_large_is_refused_before_it_is_unpacked(monkeypatch):
+    monkeypatch.setattr("entrepot.formats.readers.columnar_parquet._PAGE_BYTES", 1 << 20)
     file = io.BytesIO()
-    cells = pa.array(["x" * (140 << 20)])
-    pq.write_table(pa.table({"a": cells}), file, use_dictionary=False, compression="zstd")
+    pq.write_table(pa.table({"a": ["x" * (2 << 20)]}), file, use_dictionary=False, compression="zstd")
     with pytest.raises(SourceError) as caught:
-        rows(opened("parquet", file.getvalue(), limits=Limits(cell_bytes=1 << 30)))
+        rows(opened("parquet", file.getvalue()))
     assert caught.value.facts["reason"] == "expanded_bytes"
+
+
+@pytest.mark.parametrize("make", [pa.ipc.new_file, pa.ipc.new_stream])
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_a_batch_that_would_become_too_large_is_refused_before_it_is_unpacked(make, codec, monkeypatch):
+    monkeypatch.setattr("entrepot.formats.readers.arrow_messages.MOST", 4 << 20)
+    batch = pa.RecordBatch.from_pydict({"a": pa.array(np.zeros(1 << 20, np.int64)), "b": ["x"] * (1 << 20)})
+    for part, fits in ((batch, False), (batch.slice(0, 100_000), True)):
+        file = io.BytesIO()
+        with make(file, batch.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as target:
+            target.write_batch(part)
+            target.write_batch(part)
+        if fits:
+            assert len(rows(opened("arrow", file.getvalue()))) == 200_000
+            continue
+        with pytest.raises(SourceError) as caught:
+            opened("arrow", file.getvalue())
+        assert caught.value.facts["reason"] == "expanded_bytes"
+
+
+def test_streams_of_the_time_before_the_mark_of_continuation_are_read():
+    file = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(use_legacy_format=True)
+    with pa.ipc.new_stream(file, PLAIN.schema, options=options) as target:
+        target.write_table(PLAIN)
+    assert len(rows(opened("arrow", file.getvalue()))) == 300
 
 
 def test_texts_that_are_none_are_set_aside_row_by_row():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from entrepot.errors import SourceError
+from entrepot.formats.readers.arrow_messages import check
 from entrepot.formats.readers.ondisk import OnDisk
 from entrepot.formats.reading import ReadOptions
 
@@ -36,6 +38,7 @@ class ArrowSource:
                 reason="feather_v1",
             )
         self._is_file = head.startswith(b"ARROW1")
+        check(file, file.seek(0, os.SEEK_END), is_file=self._is_file)
         self._place = OnDisk(file, options.limits.expanded_bytes)
         opened = self._open()
         self.schema = opened.schema

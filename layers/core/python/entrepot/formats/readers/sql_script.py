@@ -6,21 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from entrepot.errors import SourceError
 from entrepot.formats.readers import sql_statements as statements
 from entrepot.formats.readers.sql_dialect import Dialect, identifiers
-from entrepot.formats.readers.sql_functions import of_kind
-from entrepot.formats.readers.sql_rows import IncompleteError, Values, row_end
+from entrepot.formats.readers.sql_inserts import Inserts, open_end
 from entrepot.formats.readers.sql_stream import Window
-from entrepot.formats.readers.sql_values import Cell, OpenValueError, simple_cell
 
 _COPY_END = re.compile(rb"(?:^|(?<=\n))\\\.[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 _DELIMITER = re.compile(rb"DELIMITER[ \t]+(\S+)[^\n]*", re.IGNORECASE)
 _BATCH_END = re.compile(rb"GO(?:[ \t]+\d+)?[ \t]*\r?(?:\n|\Z)", re.IGNORECASE)
-_WORD = re.compile(rb"[A-Za-z\\]")
-_TAIL = re.compile(rb"\s*(?:AS\s+\w+\s*)?(ON\s+CONFLICT|ON\s+DUPLICATE|RETURNING)\b", re.IGNORECASE)
-_NOTHING = re.compile(rb"[^;']*\bDO\s+NOTHING\s*;?", re.IGNORECASE)
-_NEAR = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,7 @@ class Script:
         self.window = window
         self._dialect = dialect
         self._encoding = encoding
+        self.inserts = Inserts(window, dialect)
 
     def events(self) -> Iterator[Event]:
         """What the statements have, to the end; rows that nobody reads are passed over.
@@ -79,7 +73,7 @@ class Script:
             if isinstance(event, Rows) and window.offset == place:
                 self.pass_rows(event)
             if window.offset <= start:
-                raise self._open_end(start)
+                raise open_end(start)
 
     def _statement(self) -> Event | None:
         window, data, pos = self.window, self.window.data, self.window.pos
@@ -142,7 +136,7 @@ class Script:
         if window.data[window.pos : window.pos + 1] == b";":
             window.pos += 1
         elif window.pos < len(window.data) and window.data[window.pos : window.pos + 1] != b"\n":
-            raise self._open_end(start)
+            raise open_end(start)
         return b"".join(held)
 
     def _delimited(self, mark: bytes) -> Event | None:
@@ -189,7 +183,7 @@ class Script:
                 pass
             return
         if not window.pass_body(self._dialect.body):
-            raise self._open_end(event.start)
+            raise open_end(event.start)
         window.pos += window.data[window.pos : window.pos + 1] == b";"
 
     def copied_lines(self) -> Iterator[list[bytes]]:
@@ -214,113 +208,4 @@ class Script:
                 window.pos = last
                 yield lines
             if not window.more():
-                raise self._open_end(window.offset)
-
-    def inserted_rows(self, width: int) -> Iterator[tuple[bytes, list[Cell] | OpenValueError]]:
-        """The rows of INSERT, each verbatim and as cells, up to its end, which is passed too.
-
-        Args:
-            width: How many values a row should have.
-
-        Raises:
-            SourceError: A row never ends, or the statement does more than add rows.
-        """
-        window = self.window
-        pattern, blanks, dialect = self._dialect.row(width), self._dialect.blanks, self._dialect
-        plain = _Plain(dialect)
-        while True:
-            match = pattern.match(window.data, window.pos)
-            if match:
-                raw = match[0]
-                try:
-                    cells: list[Cell] | OpenValueError = [plain(token) for token in match.groups()]
-                except OpenValueError as error:
-                    cells = error
-                window.pos = match.end()
-            else:
-                raw, cells = self._slow_row()
-            yield raw, cells
-            if window.data[window.pos : window.pos + 1] != b",":
-                window.skip(blanks)
-                if window.data[window.pos : window.pos + 1] != b",":
-                    break
-            window.pos += 1
-            if len(window.data) - window.pos < _NEAR:
-                window.more()
-        self._tail()
-
-    def _slow_row(self) -> tuple[bytes, list[Cell] | OpenValueError]:
-        window = self.window
-        while True:
-            values = Values(self._dialect, window.data, window.pos)
-            try:
-                cells: list[Cell] | OpenValueError = values.row()
-                end: int | None = values.pos
-            except IncompleteError:
-                end = None
-            except OpenValueError as error:
-                near = values.pos > len(window.data) - _NEAR and not window.ended
-                end = None if near else row_end(self._dialect, window.data, window.pos)
-                cells = error
-            if end is not None:
-                raw = window.data[window.pos : end]
-                window.pos = end
-                return raw.strip(), cells
-            if not window.more():
-                raise self._open_end(window.offset)
-
-    def first_width(self) -> int:
-        """How many values the row that begins here has; 0 when it cannot be read."""
-        window = self.window
-        while True:
-            values = Values(self._dialect, window.data, window.pos)
-            try:
-                return len(values.row())
-            except OpenValueError:
-                return 0
-            except IncompleteError:
-                if not window.more():
-                    return 0
-
-    def _tail(self) -> None:
-        """What follows the last row: the end, or what to do with rows that are there already."""
-        window = self.window
-        window.ensure(_NEAR)
-        tail = _TAIL.match(window.data, window.pos)
-        if tail:
-            nothing = _NOTHING.match(window.data, window.pos)
-            if not nothing:
-                raise statements.refused(f"INSERT … {' '.join(tail[1].decode().upper().split())}", window.offset)
-            window.pos = nothing.end()
-        elif window.data[window.pos : window.pos + 1] == b";":
-            window.pos += 1
-        elif window.pos < len(window.data) and not _WORD.match(window.data, window.pos):
-            raise self._open_end(window.offset)
-
-    def _open_end(self, offset: int) -> SourceError:
-        return SourceError(
-            f"What begins at byte {offset:,} of the script never ends.",
-            hint="A quote or parenthesis is missing, or the script is cut short: send it again.",
-            reason="truncated",
-            offset=offset,
-        )
-
-
-class _Plain:
-    """Simple values as cells; those that come often need no second look."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._escapes = dialect.escapes
-
-    def __call__(self, token: bytes) -> Cell:
-        if token[0] == 39:
-            inner = token[1:-1]
-            if b"'" not in inner and not (self._escapes and b"\\" in inner):
-                return inner
-        elif token.isdigit():
-            return token
-        elif token[:5].lower() == b"cast(":
-            cell, _, kind = token[5:-1].rpartition(b" AS ") if b" AS " in token else token[5:-1].rpartition(b" as ")
-            return of_kind(self(cell.strip()), kind.strip().lower())
-        return simple_cell(token, self._dialect)
+                raise open_end(window.offset)

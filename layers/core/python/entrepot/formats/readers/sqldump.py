@@ -206,7 +206,7 @@ class DumpReader:
                     if cells.full:
                         yield cells.batch()
             return
-        for raw, row in script.inserted_rows(len(places)):
+        for raw, row in script.inserts.rows(len(places)):
             cells.add(raw, row, places)
             if cells.full:
                 yield cells.batch()
@@ -237,7 +237,7 @@ def _width(script: Script, event: Rows) -> int:
         window.ensure(statements.HEAD)
         end = window.data.find(b"\n", window.pos)
         return window.data[window.pos : end].count(b"\t") + 1
-    return script.first_width()
+    return script.inserts.first_width()
 
 
 def _as_utf8(file: IO[bytes], mark: int, encoding: str, limit: int) -> IO[bytes]:
