@@ -65,7 +65,8 @@ class Below:
         return self._filled(first, end)
 
     def _filled(self, first: int, end: int) -> int:
-        while end > first and self.blanks[end - 1]:
+        # A record of as many empty cells as there are columns is a row; a line with nothing on it is none.
+        while end > first and self.blanks[end - 1] and len(self.rows[end - 1]) != self.width:
             end -= 1
         return end
 

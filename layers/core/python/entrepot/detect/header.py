@@ -59,6 +59,10 @@ def _starts_table(row: Row, width: int) -> bool:
     return width == 1 or (len(cells) > 1 and any(c.strip() for c in cells))
 
 
+_MANY = 8
+"""Rows whose values make one word above them a name."""
+
+
 def header_rows(table: Sequence[list[str]]) -> int:
     """How many of a table's first rows are its header; 0 when it has none.
 
@@ -88,7 +92,7 @@ def _goes_on(table: Sequence[list[str]], count: int) -> bool:
 def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
     """Whether a row has words, or nothing, wherever the rows below have values of a type, in two columns at least.
 
-    One column is enough when it is the only one.
+    One column is enough when it is the only one and many rows bear it out: to take a row for a header loses it.
     """
     if len(body) < 2:
         return False
@@ -106,7 +110,7 @@ def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
         if kind_of(cell) in TYPED:
             return False
         over += bool(cell.strip()) and cell.strip().lower() not in MISSING
-    return over >= 2 or (over == typed == 1 and len(row) <= 3)
+    return over >= 2 or (over == typed == 1 and len(row) <= 3 and len(body) >= _MANY)
 
 
 def is_header(first: list[str], body: list[list[str]]) -> bool:

@@ -15,7 +15,13 @@ from functools import lru_cache
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("integer", re.compile(r"[+-]?[0-9]+")),
     ("number", re.compile(r"[+-]?(?:[0-9]{1,3}(?:[ .,'\u00a0\u2019][0-9]{3})*|[0-9]*)[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?")),
-    ("money", re.compile(r"[+-]?[$€£¥]\s?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s?[$€£¥]")),
+    # Accounts write what is below zero in brackets, or with the sign behind.
+    (
+        "money",
+        re.compile(
+            r"\([$€£¥]?\s?[0-9][0-9.,]*\)|[$€£¥]?[0-9][0-9.,]*-|[+-]?[$€£¥]\s?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s?[$€£¥]"
+        ),
+    ),
     ("percent", re.compile(r"[+-]?[0-9][0-9.,]*\s?%")),
     ("time", re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:\s?[AaPp][Mm])?")),
     ("date", re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}|[0-9]{1,2}[- ][A-Za-z]{3,9}\.?[-, ]+[0-9]{2,4}")),

@@ -64,7 +64,7 @@ STRUCTURE: Mapping[str, Entry] = {
     ),
     "geometry": Entry(
         "Not a geometry",
-        "The feature's geometry cannot be read: {detail}",
+        "The feature's geometry cannot be read: {detail}.",
         "Mend the geometry; RFC 7946 says how one is written.",
     ),
     "checksum": Entry(

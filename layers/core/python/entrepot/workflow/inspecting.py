@@ -12,7 +12,7 @@ from entrepot.errors import NotFoundError, RetriableError
 from entrepot.model.contract import Classification
 from entrepot.model.inspection import Inspection, MemberInfo
 from entrepot.model.job import RUNNING, Job, JobOptions, JobState, Step
-from entrepot.model.source import TableInfo
+from entrepot.model.source import ColumnInfo, TableInfo
 from entrepot.model.steps import Input, StepInput, StepOutput
 from entrepot.ports.world import Deadline, Executions
 from entrepot.workflow.access import Caller
@@ -85,12 +85,12 @@ class Inspections:
         found = Inspection.model_validate_json(self._world.blobs.read(f"s3://{self._work}/{job.work_key(RESULT)}"))
         if Classification.PERSONAL in caller.clearance:
             return found
-        columns = [c.model_copy(update={"examples": []}) for c in found.columns]
-        tables = [
-            t.model_copy(update={"columns": [c.model_copy(update={"examples": []}) for c in t.columns]})
-            for t in found.tables
-        ]
-        return found.model_copy(update={"columns": columns, "tables": tables})
+        tables = [t.model_copy(update={"columns": _without_values(t.columns)}) for t in found.tables]
+        return found.model_copy(update={"columns": _without_values(found.columns), "tables": tables})
+
+
+def _without_values(columns: list[ColumnInfo]) -> list[ColumnInfo]:
+    return [c.model_copy(update={"examples": [], "least": "", "most": ""}) for c in columns]
 
 
 @dataclass(slots=True)

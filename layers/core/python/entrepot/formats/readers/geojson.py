@@ -284,7 +284,7 @@ def _free(name: str, taken: dict[str, None], other: str) -> str:
 
 
 def _refusal(number: int, feature: dict[str, Any], error: SourceError) -> QuarantinedRow:
-    finding = structural("geometry", detail=error.message).model_copy(update={"field": "geometry"})
+    finding = structural("geometry", detail=error.message.rstrip(".")).model_copy(update={"field": "geometry"})
     return QuarantinedRow(row=number, raw=_raw(feature), findings=[finding])
 
 
