@@ -239,3 +239,25 @@ def test_an_inspection_says_what_a_file_is(driver: Driver, tmp_path: Path) -> No
     ]
     assert found["columns"][1]["examples"]
     assert all(not c["examples"] for c in look("viewer")["inspection"]["columns"])  # type: ignore[index]
+
+
+@pytest.mark.capability("LOD6", "DET3")
+def test_files_put_one_behind_the_other_lose_no_row(driver: Driver) -> None:
+    contract = driver.people()
+    job = driver.deliver(contract, csv(PEOPLE[:2]) + b"\n" + csv([*PEOPLE[2:], (5, "Eve", 30)]))
+    assert job.state == "published", job.data.get("error")
+    receipt = job.receipt.data
+    assert (receipt["read"], receipt["inserted"], receipt["quarantined"]) == (5, 4, 1)
+    assert [row[0] for row in driver.rows(contract)] == [1, 2, 3, 5]
+    [refused] = job.quarantine()
+    assert refused["raw"] == "id,name,age"
+
+
+@pytest.mark.capability("DET3")
+def test_a_preamble_and_a_footer_are_no_rows(driver: Driver) -> None:
+    contract = driver.people()
+    text = b"People of June\nMade by Ada\n\n" + csv(PEOPLE) + b"\nSource: the registry\n"
+    job = driver.deliver(contract, text)
+    assert job.state == "published", job.data.get("error")
+    assert (job.receipt.data["read"], job.receipt.data["inserted"]) == (3, 3)
+    assert any("Source" in doubt or "below" in doubt or "foot" in doubt.lower() for doubt in job.data["doubts"])

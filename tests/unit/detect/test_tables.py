@@ -145,6 +145,8 @@ def test_offsets_count_the_bytes_of_the_source(encoding: str) -> None:
     head, rows = f"titel {letters}\n\n{HEADER}", ROWS.replace("name", letters)
     text = head + rows + f"\nSource: {letters}{letters}\n"
     data = text.encode(encoding)
-    found = detect_source(lambda start, end: data[start:end], len(data), encoding=None if "utf" in encoding else encoding)
+    found = detect_source(
+        lambda start, end: data[start:end], len(data), encoding=None if "utf" in encoding else encoding
+    )
     assert found.data_start == len(head.encode(encoding))
     assert found.data_end == len((head + rows).encode(encoding))

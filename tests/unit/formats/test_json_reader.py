@@ -301,6 +301,30 @@ def test_the_full_database_document_is_several_tables_with_their_schemas():
     assert not any("2 records" in doubt for doubt in reader.doubts) or reader.tables()[0].rows == 2
 
 
+def test_odd_names_in_a_backup():
+    assert list(everything('{"tables":{"":{"data":[{"a":1}]}}}')) == ["stem"]
+    for text in (
+        '{"tables":{"t":{"schema":{"columns":["\\ud800"]},"data":[]}}}',
+        '{"table":{"name":"\\ud800","data":[]}}',
+    ):
+        with pytest.raises(SourceError) as caught:
+            opened(text).tables()
+        assert caught.value.facts["reason"] == "encoding"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-32-be"])
+@pytest.mark.parametrize("block", [3, 16, 1 << 20])
+def test_places_are_counted_in_bytes(encoding, block, monkeypatch):
+    monkeypatch.setattr(json_text, "BLOCK", block)
+    text = '{"ä":"é😀","b":{"日":1},"rows":[{"x":"ü"},{"x":1,"x":2}]}'
+    reader = opened(text.encode(encoding))
+    reader.tables()
+    (batch,) = reader.batches(0)
+    place = text.index('{"x":1')
+    mark = 3 if encoding == "utf-8-sig" else 0
+    assert batch.refused[0].offset == mark + len(text[:place].encode(encoding.removesuffix("-sig")))
+
+
 def test_a_count_that_is_wrong_is_said():
     text = '{"metadata":{"total_records":9},"tables":{"t":{"data":[{"a":1}]}}}'
     reader = opened(text)

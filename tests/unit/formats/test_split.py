@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from entrepot.errors import SourceError
+from entrepot.formats.encoding import rows_of
 from entrepot.formats.split import Splitter, needs_pieces
 from entrepot.formats.text import parse_chunk
 from entrepot.model.source import Chunk, Detection, Dialect
@@ -159,3 +160,16 @@ def test_a_long_record_is_named_by_its_row_and_place_wherever_the_bytes_were_cut
                 splitter.feed(data[at : at + size])
         assert caught.value.facts == {"reason": "record_too_long", "row": 4, "offset": 12}
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 100])
+def test_what_stands_behind_the_rows_is_in_no_chunk(block: int) -> None:
+    rows, below = b"1,2\n3,4\n5,6\n", b'\nSource: "x\n'
+    detection = any_detection(data_end=len(rows))
+    splitter = Splitter(detection, 4)
+    data = rows + below
+    chunks = [c for i in range(0, len(data), block) for c in splitter.feed(data[i : i + block])] + splitter.finish()
+    assert [(c.start, c.end) for c in chunks] == [(0, 4), (4, 8), (8, 12)]
+    assert splitter.state.offset == len(rows)
+    taken = list(rows_of((data[i : i + block] for i in range(0, len(data), block)), detection))
+    assert b"".join(taken) == rows

@@ -269,6 +269,18 @@ def outcome(data):
     return "rows"
 
 
+ENDLESS = ["<r " + " ".join(f"a{i}='x'" for i in range(900)) + "/>", "<r><!--" + "x" * 9000 + "--></r>"]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_a_tag_or_comment_without_end_is_refused(text, monkeypatch):
+    monkeypatch.setattr(xml_text, "_BLOCK", 500)
+    monkeypatch.setattr(xml_text, "_LONGEST", 4000)
+    with pytest.raises(SourceError) as caught:
+        opened(text).tables()
+    assert caught.value.facts["reason"] == "cell_bytes"
+
+
 @pytest.mark.parametrize("text", [RSS, SOAP, KML, ORDERS])
 def test_cut_anywhere_it_is_rows_or_a_refusal(text):
     data = text.encode()

@@ -85,7 +85,8 @@ class DelimitedFile:
         """The header's cells as they stand in the file, several rows joined; no row when it has no header."""
         if self.detection.format == "jsonl":
             return [self.detection.columns]
-        return [self.detection.header] if self.detection.dialect.header_rows else []
+        header = header_cells(self.detection)
+        return [header] if header else []
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[Chunk, bytes]]:
         """The table's chunks with their bytes, one at a time in memory.
@@ -227,6 +228,11 @@ def of_table(detection: Detection, table: int) -> Detection:
             "tables": [],
         }
     )
+
+
+def header_cells(detection: Detection) -> list[str]:
+    """The header's cells as they stand, several rows joined; none when there is no header."""
+    return (detection.header or detection.columns) if detection.dialect.header_rows else []
 
 
 def table_names(detection: Detection, stem: str) -> list[str]:

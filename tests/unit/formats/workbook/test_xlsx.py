@@ -285,3 +285,25 @@ def test_rows_that_are_not_shown_do_not_shift_the_others() -> None:
     tables, found = read(data, values="shown")
     assert tables[0].header == ["name", "n"]
     assert found == read(data)[1] == [["Ann", "1"], ["Bob", "2"]]
+
+
+def test_a_long_text_that_many_cells_share_is_not_multiplied_in_memory() -> None:
+    import tracemalloc
+
+    text = "<t>" + "x" * 1_000_000 + "</t>"
+    rows = "".join(f'<row r="{i}"><c r="A{i}" t="s"><v>0</v></c></row>' for i in range(1, 300))
+    data = xlsx(rows, texts=[text])
+    tracemalloc.start()
+    reader = open_workbook(io.BytesIO(data), "x", ReadOptions(limits=Limits(ratio=10**6)))
+    assert reader.tables()[0].header_rows == 0
+    assert sum(batch.data.num_rows for batch in reader.batches(0)) == 299
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    places = [a + b for a in "ABCD" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    wide = ("".join(f'<c r="{p}{row}" t="s"><v>0</v></c>' for p in places) for row in (1, 2))
+    with pytest.raises(SourceError) as error:
+        read(
+            xlsx("".join(f'<row r="{i}">{row}</row>' for i, row in enumerate(wide, 1)), texts=[text]),
+            limits=Limits(ratio=10**6),
+        )
+    assert error.value.facts["reason"] == "cell_bytes"

@@ -127,7 +127,7 @@ class Beginnings:
         while start - count - 1 >= at and count < 3:
             cells = self._view.rows[start - count - 1]
             filled = [j for j, c in enumerate(cells) if c.strip()]
-            if len(cells) != width or len(filled) < 2 or filled == [0, 1] or width < 3:
+            if len(cells) != width or len(filled) < 2 or filled == [0, 1] or width < 3 or _REMARK.match(cells[0]):
                 break
             if any(kind_of(cells[j]) in TYPED - {"integer"} for j in filled):
                 break

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from entrepot.detect.figures import figures
-from entrepot.detect.model import EXAMPLES, MAX_KINDS, MAX_SMALL, SHOWN_LENGTH, ColumnProfile, NumberShape, Seen
+from entrepot.detect.model import EXAMPLES, MAX_KINDS, MAX_SMALL, SHOWN_LENGTH, ColumnProfile
 from entrepot.detect.moments import moments
 from entrepot.detect.plain import plain_numbers
-from entrepot.detect.shapes import LONGEST, Ints, Texts, shapes, with_words
+from entrepot.detect.shapes import LONGEST, Ints, Shape, Texts, shapes, with_words
 from entrepot.detect.sketch import hash_bytes, smallest
 from entrepot.validate.casts import words
 from entrepot.validate.casts.base import Caster, RefusedValueError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _SAMPLE = 4096
 _PROBES = 24
+_MAX_STRANGE = 100
+"""Shapes with words that are neither numbers nor moments, up to which the others are looked at."""
+_ENDLESS = 1 << 16
+"""Bytes of a cell with which a column is neither of numbers nor of moments; looking would cost its size again."""
 _TINY = 1 << 16
 """Texts of at most two bytes are smaller numbers."""
 _WORD = re.compile(r"[^\W\d_]{16}")
@@ -106,7 +110,8 @@ def _look(profile: ColumnProfile, seen: pa.Array, texts: Texts, *, high: bool) -
 
     probes = _probes(seen)
     profile.fits = [name for name, caster in _casters().items() if _holds(name, caster, probes, seen)]
-    if not any(_worth_a_look(p) for p in probes):
+    told = bool(profile.fits) and any(p.strip() and not p.strip().isdigit() for p in probes)
+    if told or int(texts.lengths.max()) > _ENDLESS or not any(_worth_a_look(p) for p in probes):
         profile.numbers = profile.moments = None
         return
     if high:
@@ -119,28 +124,41 @@ def _look(profile: ColumnProfile, seen: pa.Array, texts: Texts, *, high: bool) -
 
 def _by_shape(profile: ColumnProfile, texts: Texts) -> None:
     found = shapes(texts)
-    if found is None:
-        profile.numbers = profile.moments = None
-        return
-    numbers: dict[str, NumberShape] = {}
-    seen: dict[str, Seen] = {}
-    for shape in found:
+    strange = 0
+    for shape in found or ():
         if not shape.tokens:
             profile.blank += texts.cells(shape.places)
         elif len(shape.tokens) == 1 and set(shape.tokens[0].text) == {"#"} and len(shape.tokens[0].text) > 1:
             profile.marks += texts.cells(shape.places)
-        elif with_words(shape):
-            for way, measures, signs in figures(shape):
-                numbers[way] = numbers[way].merge(measures) if way in numbers else measures
-                for sign, cells in signs.items():
-                    profile.signs[sign] = profile.signs.get(sign, 0) + cells
-            for name, one in moments(shape).items():
-                seen[name] = seen[name].merge(one) if name in seen else one
-    profile.numbers = dict(sorted(numbers.items()))
-    if len(numbers) > MAX_KINDS or len(profile.signs) > MAX_KINDS:
+        elif not (with_words(shape) and _read(profile, shape)):
+            # Dates have a few shapes with words; where many more say nothing, the rest is not worth its time.
+            strange += bool(shape.words)
+            if strange > _MAX_STRANGE:
+                break
+    numbers, moments_seen = profile.numbers or {}, profile.moments or {}
+    if found is None or strange > _MAX_STRANGE or len(numbers) > MAX_KINDS or len(profile.signs) > MAX_KINDS:
         profile.numbers, profile.signs = None, {}
-    profile.signs = dict(sorted(profile.signs.items()))
-    profile.moments = dict(sorted(seen.items())) if len(seen) <= MAX_KINDS else None
+    else:
+        profile.numbers, profile.signs = dict(sorted(numbers.items())), dict(sorted(profile.signs.items()))
+    unclear = found is None or strange > _MAX_STRANGE or len(moments_seen) > MAX_KINDS
+    profile.moments = None if unclear else dict(sorted(moments_seen.items()))
+
+
+def _read(profile: ColumnProfile, shape: Shape) -> bool:
+    """Takes the numbers and moments of a shape; False when it has none."""
+    numbers, seen = profile.numbers, profile.moments
+    if numbers is None or seen is None:
+        return False
+    answered = False
+    for way, measures, signs in figures(shape):
+        answered = True
+        numbers[way] = numbers[way].merge(measures) if way in numbers else measures
+        for sign, cells in signs.items():
+            profile.signs[sign] = profile.signs.get(sign, 0) + cells
+    for name, one in moments(shape).items():
+        answered = True
+        seen[name] = seen[name].merge(one) if name in seen else one
+    return answered
 
 
 def _worth_a_look(text: str) -> bool:
@@ -159,7 +177,7 @@ def _casters() -> dict[str, Caster]:
 
 def _holds(name: str, caster: Caster, probes: list[str], texts: pa.Array) -> bool:
     for probe in probes:
-        text = probe.strip()
+        text = probe[:_ENDLESS].strip()
         if not text:
             continue
         if name == "json" and text[:1] not in "[{":

@@ -22,7 +22,7 @@ _CURRENCY = (
     r"|SFr\.?|TL|din\.?|[A-Z]{3}"
 )
 _WRITTEN = re.compile(
-    rf"(?P<open>\()?{_GAP}*(?P<sign>[+\-\u2212])?{_GAP}*(?:(?P<before>{_CURRENCY}){_GAP}*(?P<sign2>[+\-\u2212])?)?"
+    rf"(?P<open>\()?{_GAP}*(?P<sign>[+\-\u2212])?(?P<gap>{_GAP}*)(?:(?P<before>{_CURRENCY}){_GAP}*(?P<sign2>[+\-\u2212])?)?"
     r"(?P<core>[9.,](?:[9.,'_\u2019]|[ \u00a0\u202f\u2009](?=9))*)(?P<exponent>[eE][+-]?9{1,4})?"
     rf"(?:{_GAP}*(?P<percent>%))?(?:{_GAP}*(?P<behind>{_CURRENCY}))?(?:{_GAP}*(?P<trailing>-))?{_GAP}*(?P<close>\))?"
 )
@@ -68,6 +68,8 @@ def written(template: str) -> Written | None:
     signs = [s for s in (match["sign"], match["sign2"], match["trailing"], match["open"]) if s]
     currencies = [c for c in (match["before"], match["behind"]) if c]
     if len(signs) > 1 or len(currencies) > 1 or (match["percent"] and (currencies or match["exponent"])):
+        return None
+    if match["sign"] and match["gap"] and not currencies:
         return None
     if match["exponent"] and (currencies or match["trailing"] or match["open"]):
         return None

@@ -86,7 +86,8 @@ def quotes_of(part: bytes, delimiter: str) -> list[tuple[str, str, float]]:
         own = wraps(part, delimiter, quote)
         if own > double:
             # Where the usual quote wraps no cell and this one does, apostrophes within do not speak against it.
-            weight = 0.95 if double or own == 1 else 1.5
+            proved = own > 1 or (quote * 2).encode() in part
+            weight = 1.5 if proved and not double else 0.95
             options.append((quote, quote, weight))
             if b"\\" + quote.encode() in part:
                 options.append((quote, "\\", weight * 1.02))

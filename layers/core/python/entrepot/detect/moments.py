@@ -9,6 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from entrepot.detect.calendars import (
+    bits,
+    day_of,
+    day_of_week,
+    days_in,
+    is_leap,
+    iso_clock,
+    iso_moment,
+    micros_of,
+    weeks_in,
+)
 from entrepot.detect.forms import Reading, readings
 from entrepot.detect.model import Seen
 from entrepot.detect.shapes import Ints, Shape, Token
@@ -24,7 +35,6 @@ _WIDTHS = {"Y": 4, "G": 4, "u": 1}
 _CAST = frozenset({"date", "datetime", "time", "duration"})
 _SIGNS = frozenset("+-:")
 _GREENWICH = frozenset({"z", "utc", "gmt"})
-_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.int64)
 _NOON = {"am": 0, "a.m": 0, "a.m.": 0, "pm": 12, "p.m": 12, "p.m.": 12}
 
 
@@ -246,7 +256,7 @@ class _Parts:
     def _masks(self, fine: Bools) -> tuple[int, int]:
         """Which numbers stand first and last in dates of three small numbers, as bits."""
         numbers = [r for r in self._reading.roles if r in "dmy"]
-        return _mask(self._values[numbers[0]][fine]), _mask(self._values[numbers[-1]][fine])
+        return bits(self._values[numbers[0]][fine]), bits(self._values[numbers[-1]][fine])
 
     def fine(self) -> Bools:
         """Which texts are moments by this reading."""
@@ -256,14 +266,11 @@ class _Parts:
             if role in values:
                 fine &= (values[role] >= low) & (values[role] <= high)
         if "d" in values:
-            year, month = self._year(), np.clip(values["m"], 1, 12)
-            leap = (month == 2) & (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-            fine &= values["d"] <= _DAYS[month] + leap
+            fine &= values["d"] <= days_in(self._year(), np.clip(values["m"], 1, 12))
         if "j" in values:
-            year = self._year()
-            fine &= values["j"] <= 365 + ((year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0)))
+            fine &= values["j"] <= 365 + is_leap(self._year())
         if "V" in values:
-            fine &= values["V"] <= _weeks(values["G"])
+            fine &= values["V"] <= weeks_in(values["G"])
         if self._zone:
             fine &= self._fine_zone()
         if self._reading.zone:
@@ -293,18 +300,18 @@ class _Parts:
     def _extremes(self, fine: Bools) -> tuple[str, str]:
         """The least and the greatest as ISO text."""
         values = {role: v[fine] for role, v in self._values.items()}
-        clock = _seconds(values, None if self._spelled.noon is None else self._spelled.noon[self._spelled.rows][fine])
+        clock = micros_of(values, None if self._spelled.noon is None else self._spelled.noon[self._spelled.rows][fine])
         if self._reading.kind in {"time", "duration"}:
-            return _clock(int(clock.min())), _clock(int(clock.max()))
+            return iso_clock(int(clock.min())), iso_clock(int(clock.max()))
         year = self._year()[fine]
         if "V" in values:
-            day = _from_week(year, values["V"], values.get("u"))
+            day = day_of_week(year, values["V"], values.get("u"))
         elif "j" in values:
-            day = _from_civil(year, np.ones_like(year), values["j"])
+            day = day_of(year, np.ones_like(year), values["j"])
         else:
-            day = _from_civil(year, values.get("m", np.ones_like(year)), values.get("d", np.ones_like(year)))
+            day = day_of(year, values.get("m", np.ones_like(year)), values.get("d", np.ones_like(year)))
         whole = day * 86_400_000_000 + clock
-        return _iso(int(whole.min()), self._reading.kind), _iso(int(whole.max()), self._reading.kind)
+        return iso_moment(int(whole.min()), self._reading.kind), iso_moment(int(whole.max()), self._reading.kind)
 
 
 _BOUNDS = (
@@ -320,45 +327,3 @@ _BOUNDS = (
     ("M", 0, 59),
     ("S", 0, 59),
 )
-
-
-def _mask(values: Ints) -> int:
-    return sum(1 << int(v) for v in np.unique(values))
-
-
-def _weeks(year: Ints) -> Ints:
-    """Weeks in ISO years."""
-    first = _from_civil(year, np.ones_like(year), np.ones_like(year))
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    weekday = (first + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
-    return np.where((weekday == 3) | (leap & (weekday == 2)), 53, 52)
-
-
-def _from_week(year: Ints, week: Ints, day: Ints | None) -> Ints:
-    fourth = _from_civil(year, np.ones_like(year), np.full_like(year, 4))
-    monday = fourth - (fourth + 3) % 7
-    return monday + (week - 1) * 7 + ((day - 1) if day is not None else 0)
-
-
-def _from_civil(year: Ints, month: Ints, day: Ints) -> Ints:
-    """Days since 1970-01-01 of dates in the Gregorian calendar."""
-    months = (year - 1970) * 12 + (month - 1)
-    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
-
-
-def _seconds(values: dict[str, Ints], noon: Ints | None) -> Ints:
-    """Microseconds since midnight."""
-    first = next(iter(values.values()))
-    zero = np.zeros_like(first)
-    hour = values["I"] % 12 + (noon if noon is not None else 0) if "I" in values else values.get("H", zero)
-    return ((hour * 60 + values.get("M", zero)) * 60 + values.get("S", zero)) * 1_000_000
-
-
-def _iso(micros: int, kind: str) -> str:
-    unit = "s" if kind == "datetime" else "D"
-    return str(np.datetime64(micros, "us").astype(f"datetime64[{unit}]"))
-
-
-def _clock(micros: int) -> str:
-    seconds = micros // 1_000_000
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -201,7 +201,7 @@ def _detection(
             }
         ),
         columns=names,
-        header=first.names,
+        header=first.names if first.names != names else [],
         data_start=part.data_start,
         data_end=part.data_end,
         first_row=part.first_row,
@@ -214,9 +214,10 @@ def _detection(
 def _table_part(sample: _Sample, records: SampleRecords, part: Part) -> TablePart:
     end = records.ends[part.end - 1] if part.end else 0
     last = part.end >= len(records.rows)
+    columns = column_names(part.names, part.width)[0]
     return TablePart(
-        columns=column_names(part.names, part.width)[0],
-        header=part.names,
+        columns=columns,
+        header=part.names if part.names != columns else [],
         header_rows=part.header,
         skip_rows=part.start,
         data_start=sample.offset(records.ends[part.first - 1] if part.first else 0),

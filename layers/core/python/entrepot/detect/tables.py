@@ -16,7 +16,7 @@ from entrepot.formats.mend import DELIMITER, QUOTES
 
 _LEARNED = 400
 _LOOKED_AT = 300
-_MOST_TABLES = 50
+_MOST_TABLES = 20
 
 
 @dataclass(slots=True)

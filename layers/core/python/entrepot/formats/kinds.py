@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("integer", re.compile(r"[+-]?[0-9]+")),
@@ -35,6 +36,7 @@ _LONGEST = 200
 _MOST_VALUES = 60
 
 
+@lru_cache(maxsize=1 << 14)
 def kind_of(cell: str) -> str:
     """The kind of a cell's text: empty, one of the named kinds, or text. A stray quote at its edge is not looked at."""
     text = cell.strip(" \t\"'")
@@ -54,6 +56,7 @@ class ColumnKinds:
     counts: list[Counter[str]]
     values: list[Counter[str]] = field(default_factory=list)
     rows: int = 0
+    _likely: dict[tuple[int, str], float] = field(default_factory=dict)
 
     @staticmethod
     def of(rows: Iterable[Sequence[str]], width: int) -> ColumnKinds:
@@ -71,9 +74,13 @@ class ColumnKinds:
         """The logarithm of how likely the cell is in that column; 0 for certain."""
         if not self.rows:
             return 0.0
-        kind, count = kind_of(cell), self.counts[column]
-        near = sum(count[k] for group in _NEAR if kind in group for k in group if k != kind)
-        likely = (count[kind] + 0.3 * near + 0.01 * self.rows + 0.05) / (self.rows * 1.3 + 0.1)
+        kind = kind_of(cell)
+        likely = self._likely.get((column, kind))
+        if likely is None:
+            count = self.counts[column]
+            near = sum(count[k] for group in _NEAR if kind in group for k in group if k != kind)
+            likely = (count[kind] + 0.3 * near + 0.01 * self.rows + 0.05) / (self.rows * 1.3 + 0.1)
+            self._likely[column, kind] = likely
         values = self.values[column]
         if cell and self.rows >= 10 and len(values) <= min(_MOST_VALUES, self.rows // 2):
             likely *= 1.3 if cell in values else 0.15

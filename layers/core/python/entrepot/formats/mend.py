@@ -12,12 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from entrepot.formats.cells import cells as cells_of
+from entrepot.formats.grammar import GOOD, Grammar, next_record
 from entrepot.formats.kinds import ColumnKinds
 from entrepot.formats.quoting import Reading, Token, readings
 from entrepot.model.source import Dialect
 
 _OTHERS = (",", ";", "\t", "|", " ", ":")
 _MARGIN = 0.7
+_MOST_WORK = 2_000_000
+"""Letters and cells that are looked at for all odd records of a table together; some seconds."""
+_MOST_WAYS = 200_000
 _MERGE_COST = 2.5
 
 AS_IT_STANDS, QUOTES, DELIMITER, MOVED, SHORT, LONG = "", "quotes", "delimiter", "moved", "short", "long"
@@ -56,9 +61,16 @@ class Mender:
         self._dialect = dialect
         self._width = width
         self._kinds = kinds
+        self._left = _MOST_WORK
 
     def mend(self, text: str) -> Mended:
-        """The cells of a record without its line end."""
+        """The cells of a record without its line end.
+
+        After much work on many records the further ones are read as they stand.
+        """
+        if self._left <= 0:
+            return self._as_it_stands(self._plainly(text))
+        self._left -= len(text)
         found = self._readings(text, self._dialect.delimiter)
         best = found[0]
         if len(best) == self._width:
@@ -66,8 +78,8 @@ class Mender:
                 [t.text for t in best.cells], QUOTES if best.forced else AS_IT_STANDS
             )
         if self._dialect.delimiter == " " and len(best) > self._width and self._kinds is not None:
-            joined = _joined(best.cells, " ", self._kinds, self._width)
-            if joined is not None and self._kinds.accepts(joined):
+            joined = self._joined(best.cells)
+            if joined is not None:
                 return Mended(joined, MOVED)
         return (
             self._aligned(best.cells, sure=True)
@@ -99,12 +111,20 @@ class Mender:
         """Ways to read a record: the one of the right width first where the least forced one is forced at all."""
         found = readings(text, self._dialect, delimiter, self._width)
         if not found:
-            cells = text.split(delimiter) if delimiter else [text]
-            return [_Tokens([Token(c) for c in cells])]
+            plain = delimiter == self._dialect.delimiter
+            return [_Tokens(self._plainly(text) if plain else [Token(c) for c in text.split(delimiter)])]
         ranked = sorted(found.items(), key=lambda f: (f[1][0].cost, abs(f[0] - self._width)))
         if ranked[0][1][0].cost > 0:
             ranked.sort(key=lambda f: f[0] != self._width)
         return [_Tokens(self._fitting(ways), ways[0].cost > 0) for _, ways in ranked]
+
+    def _plainly(self, text: str) -> list[Token]:
+        """The cells by the letter of the dialect, or by the delimiter alone where its quotes are out of order."""
+        data, grammar = text.encode("utf-8", "surrogatepass"), Grammar.of(self._dialect)
+        found = next_record(data, 0, len(data), grammar, whole=True) if data else None
+        if found is not None and found == (len(data), GOOD):
+            return [Token(c.decode("utf-8", "surrogatepass")) for c in cells_of(data, grammar)]
+        return [Token(c) for c in (text.split(self._dialect.delimiter) if self._dialect.delimiter else [text])]
 
     def _fitting(self, ways: list[Reading]) -> list[Token]:
         """The cells of the least forced of some readings of one width; of several, those that fit their columns."""
@@ -131,10 +151,19 @@ class Mender:
                 and len(tokens) > self._width
                 and not any(main in t.text for t in tokens if not t.quoted)
             ):
-                joined = _joined(tokens, mark, self._kinds, self._width)
-                if joined is not None and self._kinds.accepts(joined):
+                joined = self._joined(tokens)
+                if joined is not None:
                     return Mended(joined, DELIMITER)
         return None
+
+    def _joined(self, tokens: list[Token]) -> list[str] | None:
+        """Words parted by blanks put together to cells of the kinds that the columns have."""
+        work = len(tokens) ** 2 * self._width
+        if self._kinds is None or work > _MOST_WAYS:
+            return None
+        self._left -= work
+        joined = _joined(tokens, " ", self._kinds, self._width)
+        return joined if joined is not None and self._kinds.accepts(joined) else None
 
     def _accepts(self, tokens: list[Token], best: list[Token], mark: str) -> bool:
         if self._kinds is not None and mark in " :" and not self._kinds.anchors():
@@ -149,7 +178,9 @@ class Mender:
         if self._kinds is None:
             filled = [t.text for t in tokens if t.text.strip()]
             return Mended(filled, MOVED) if surplus > 0 and len(filled) == self._width else None
-        if self._kinds.rows and 0 < abs(surplus) <= 2 and len(tokens) > 1 and self._width <= 200:
+        ways = max(len(tokens), self._width) ** abs(surplus) * self._width
+        if self._kinds.rows and 0 < abs(surplus) <= 2 and len(tokens) > 1 and ways <= _MOST_WAYS:
+            self._left -= ways
             found = self._wider(tokens, -surplus) if surplus < 0 else self._narrower(tokens, surplus)
             if found is not None and (not sure or self._kinds.accepts(found, blanks=surplus < 0)):
                 return Mended(found, MOVED)
@@ -214,8 +245,6 @@ def _narrowed(tokens: list[Token], surplus: int, delimiter: str) -> Iterator[tup
 
 def _joined(tokens: list[Token], mark: str, kinds: ColumnKinds, width: int) -> list[str] | None:
     """Words put together to cells so that each column has what it usually has."""
-    if len(tokens) > 400:
-        return None
     best: list[tuple[float, list[str]] | None] = [None] * (len(tokens) + 1)
     best[0] = (0.0, [])
     for column in range(width):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrepot.delimited import of_table, table_names
+from entrepot.delimited import header_cells, of_table, table_names
 from entrepot.formats.reading import Batch, Table
 from entrepot.formats.text import parse_chunk
 from entrepot.inspection import open_source
@@ -54,7 +54,7 @@ class DelimitedReader:
             schema = pa.schema([pa.field(column, pa.string()) for column in one.columns])
             # The first is the table that is meant, however few its rows are.
             weight = 1.0 if not n else 0.0
-            found.append(Table(name, schema, one.header, one.dialect.header_rows, one.first_row, weight=weight))
+            found.append(Table(name, schema, header_cells(one), one.dialect.header_rows, one.first_row, weight=weight))
         return found
 
     def batches(self, table: int) -> Iterator[Batch]:

@@ -122,7 +122,7 @@ class Detection(Model):
     columns: list[str] = Field(default_factory=list)
     """Header names as found, made unique and non-blank (see ``doubts``)."""
     header: list[str] = Field(default_factory=list)
-    """Of delimited text: the header's cells as they stand, those of several rows joined; empty without a header."""
+    """Of delimited text: the header's cells as they stand, those of several rows joined, where ``columns`` differ."""
     data_start: int = 0
     """Byte offset of the first data record."""
     data_end: int = 0

@@ -73,9 +73,21 @@ def detection_for(world: World, source: Source, options: JobOptions, kind: Kind 
             encoding=options.encoding,
             format=kind.format if options.format or kind.format == "jsonl" else None,
         )
-        return found, size
+        return _as_one(found), size
     with open_blob(world.blobs, source.uri, source.version, size) as file:
         reader = open_reader(file, source.name, kind.format, read_options(options))
         tables = reader.tables()
         chosen = choose(tables, options.table)
         return detection_of_table(reader, tables, chosen, size, said=options.table is not None), size
+
+
+def _as_one(found: Detection) -> Detection:
+    """Delimited text whose header comes again, as files have it that were put one behind the other.
+
+    To leave out what stands below it would lose rows; read as one table, the header itself is refused and told.
+    """
+    again = next((part for part in found.tables if part.columns == found.columns), None)
+    if again is None:
+        return found
+    told = f"The header comes again above row {again.first_row}; what stands below it is read as the same table."
+    return found.model_copy(update={"data_end": 0, "tables": [], "doubts": [*found.doubts, told]})

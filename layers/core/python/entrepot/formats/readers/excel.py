@@ -9,6 +9,7 @@ from entrepot.detect.header import column_names
 from entrepot.errors import SourceError
 from entrepot.formats.readers.workbook.book import Block, Book, Notes, Row, items
 from entrepot.formats.readers.workbook.opening import open_book
+from entrepot.formats.readers.workbook.package import MAX_UNIT_BYTES
 from entrepot.formats.readers.workbook.survey import Survey, survey
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, ReadOptions, Table
 
@@ -144,7 +145,17 @@ class WorkbookReader:
             raise found
         found_items = items(self._book, table, self._options.values, Notes())
         below = _below(found_items, found.first_data() - 1)
-        yield from _batches(below, found.columns, self._tables[table].schema)
+        given = 0
+        for batch in _batches(below, found.columns, self._tables[table].schema):
+            given += batch.data.nbytes
+            if given > self._options.limits.expanded_bytes:
+                raise SourceError(
+                    f"Sheet {self._tables[table].name!r} of {self._name} becomes more than "
+                    f"{self._options.limits.expanded_bytes:,} bytes.",
+                    hint="Split it into smaller files.",
+                    reason="expanded_bytes",
+                )
+            yield batch
 
 
 def _named(exact: list[str], shown: list[str]) -> list[str]:
@@ -181,7 +192,15 @@ def _batches(found: Iterator[Row | Block], columns: list[int], schema: pa.Schema
             yield from _cut(item, columns, schema, most)
             continue
         held.append(item)
-        size += sum([len(text) for _, text in item[1]])
+        row = sum([len(text) for _, text in item[1]])
+        if row > MAX_UNIT_BYTES:
+            raise SourceError(
+                f"Row {item[0] + 1} has {row:,} characters; at most {MAX_UNIT_BYTES:,} are read.",
+                hint="Send long texts as files of their own.",
+                reason="cell_bytes",
+                row=item[0] + 1,
+            )
+        size += row
         if len(held) >= most or size >= BATCH_BYTES:
             yield _batch(held, columns, schema)
             held, size = [], 0

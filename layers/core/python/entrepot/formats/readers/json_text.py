@@ -42,6 +42,7 @@ class Cursor:
     def __init__(self, file: IO[bytes], encoding: str, start: int, limits: Limits) -> None:
         self._file = file
         self._at = self._base = start
+        self._marked = (0, start)
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._block = BLOCK
@@ -57,7 +58,13 @@ class Cursor:
 
     def offset(self, pos: int | None = None) -> int:
         """Where a place in ``text`` lies in the source, in bytes."""
-        return self._base + len(self.text[: self.pos if pos is None else pos].encode(self._encoding))
+        pos = self.pos if pos is None else pos
+        marked, base = self._marked
+        if pos < marked:
+            marked, base = 0, self._base
+        # Counted from where it was counted to before: members of an object are many in one block.
+        self._marked = pos, base + len(self.text[marked:pos].encode(self._encoding))
+        return self._marked[1]
 
     def peek(self) -> str:
         """The next character that is no white space; none at the end."""
@@ -203,6 +210,7 @@ class Cursor:
         self._bound()
         kept = self.text[self.pos :]
         self._base = self.offset()
+        self._marked = (0, self._base)
         self._file.seek(self._at)
         data = self._file.read(max(self._block, min(len(kept), self._limits.cell_bytes - len(kept))))
         self._at += len(data)
@@ -225,7 +233,7 @@ class Cursor:
     def _bound(self) -> None:
         long = len(self.text) - self.pos
         # One character beyond Latin-1 doubles what all the others of a text take, or takes it fourfold.
-        if long >= self._limits.cell_bytes or sys.getsizeof(self.text) > 2 * max(self._limits.cell_bytes, _DENSE_BYTES):
+        if long >= self._limits.cell_bytes or sys.getsizeof(self.text) > max(self._limits.cell_bytes, _DENSE_BYTES):
             raise SourceError(
                 f"A value is longer than {self._limits.cell_bytes} bytes, at byte {self.offset() + 1}.",
                 hint="Send it as records in one array, or name the array of records by its path.",

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 from entrepot.errors import SourceError
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, explode, flatten
 from entrepot.formats.readers.json_backup import exact_row, fits, typed
-from entrepot.formats.readers.json_plan import Plan, Planner, schema_of
+from entrepot.formats.readers.json_plan import Plan, schema_of
+from entrepot.formats.readers.json_planner import Planner
 from entrepot.formats.readers.json_shape import VALUE, Node, Path, TooManyColumnsError
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.readers.text_batches import Batcher
@@ -177,7 +178,9 @@ class JsonReader:
         for count, value in enumerate(cursor.elements()):
             cursor.row = count + 1
             text, start, end = cursor.text, cursor.start, cursor.pos
-            if type(value) is not tuple or text.find("\\u", start, end) >= 0:
+            if type(value) is bytes and not plan.grid:
+                batcher.add({VALUE: value.decode()}, end - start, suspect=False)
+            elif type(value) is not tuple or text.find("\\u", start, end) >= 0:
                 if count >= skip:
                     self._add(plan, batcher, value, cursor, {})
             else:

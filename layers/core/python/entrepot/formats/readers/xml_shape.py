@@ -29,6 +29,9 @@ class Node:
         text: Whether one has text besides white space.
         nil: Whether one says that it is null.
         largest: The size of the largest, by its text and `ELEMENT` for each element in it.
+        size: Of the one that is open.
+        run: How many the open parent has so far.
+        within: Number of that parent.
         attributes: Their names, by namespace and name; filled by `name_all`.
         children: By tag.
         name: What it is called among its siblings; filled by `name_all`.
@@ -42,6 +45,9 @@ class Node:
     text: bool = False
     nil: bool = False
     largest: int = 0
+    size: int = 0
+    run: int = 0
+    within: int = -1
     attributes: dict[str, str] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     name: str = ""
@@ -69,48 +75,58 @@ class Survey(Target):
         super().__init__(limits, doctype=doctype)
         self.root = Node("")
         self._node = self.root
-        self._counts: list[dict[str, int]] = [{}]
-        self._sizes = [0]
+        self._depth = 0
         self._nodes = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Counts an element among its siblings."""
-        node = self._node.children.get(tag)
+        parent = self._node
+        node = parent.children.get(tag)
         if node is None:
             node = self._new(tag)
-        counts = self._counts[-1]
-        counts[tag] = number = counts.get(tag, 0) + 1
-        node.most = max(node.most, number)
+        # Of the elements at one path one is open at a time, so its number tells the parents apart.
+        if node.within == parent.count:
+            node.run += 1
+        else:
+            node.within, node.run = parent.count, 1
+        if node.run > node.most:  # noqa: PLR1730 - a call for each element costs
+            node.most = node.run
         node.count += 1
-        size = ELEMENT
+        node.size = ELEMENT
         if attributes:
-            for name, value in attributes.items():
-                size += len(value)
-                if name == NIL:
-                    node.nil = True
-                elif name not in node.attributes and not is_silent(name):
-                    self._new_name()
-                    node.attributes[name] = ""
+            self._attributes(node, attributes)
         self._node = node
-        self._sizes.append(size)
-        self._counts.append({})
-        if len(self._counts) > self.limits.depth + 1:
+        self._depth += 1
+        self.calls += 1
+        if self._depth > self.limits.depth:
             raise self.too_deep()
 
     def end(self, tag: str) -> None:  # noqa: ARG002 - the parser has checked it
         """Goes back to the parent."""
-        self._counts.pop()
-        size = self._sizes.pop()
-        self._sizes[-1] += size
-        self._node.largest = max(self._node.largest, size)
-        assert self._node.parent is not None
-        self._node = self._node.parent
+        node, parent = self._node, self._node.parent
+        assert parent is not None
+        if node.size > node.largest:  # noqa: PLR1730 - a call for each element costs
+            node.largest = node.size
+        parent.size += node.size
+        self._node = parent
+        self._depth -= 1
 
     def data(self, text: str) -> None:
         """Notes text."""
-        self._sizes[-1] += len(text)
-        if not self._node.text and not text.isspace():
-            self._node.text = True
+        self.calls += 1
+        node = self._node
+        node.size += len(text)
+        if not node.text and not text.isspace():
+            node.text = True
+
+    def _attributes(self, node: Node, attributes: dict[str, str]) -> None:
+        for name, value in attributes.items():
+            node.size += len(value)
+            if name == NIL:
+                node.nil = True
+            elif name not in node.attributes and not is_silent(name):
+                self._new_name()
+                node.attributes[name] = ""
 
     def _new(self, tag: str) -> Node:
         self._new_name()

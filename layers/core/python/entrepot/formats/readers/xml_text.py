@@ -15,6 +15,8 @@ from entrepot.formats.reading import Limits
 
 _BLOCK = 256 << 10
 _PROLOG = 1 << 20
+_LONGEST = 10 << 20
+"""Bytes of one tag, with all its attributes, or of a comment."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -118,6 +120,8 @@ class Target:
     def __init__(self, limits: Limits, *, doctype: bool) -> None:
         self.limits = limits
         self.row = 0
+        self.calls = 0
+        """How often the parser has called."""
         self.prefixes: dict[str, str] = {}
         self._doctype = doctype
 
@@ -166,8 +170,17 @@ def parse(file: IO[bytes], prolog: Prolog, target: Target) -> None:
     from lxml import etree
 
     parser = etree.XMLParser(target=target, **_options(prolog))
+    calls, quiet = 0, 0
     for _ in _feed(parser, file, prolog, target.row):
-        pass
+        quiet = quiet + _BLOCK if target.calls == calls else 0
+        calls = target.calls
+        if quiet > _LONGEST:
+            raise SourceError(
+                f"A tag or comment is longer than {_LONGEST} bytes.",
+                hint="Have the file written by an XML library.",
+                reason="cell_bytes",
+                limit=_LONGEST,
+            )
 
 
 def records(file: IO[bytes], prolog: Prolog, tags: Iterable[str]) -> Iterator[Any]:
@@ -279,8 +292,8 @@ def _broken(error: Exception, row: int) -> SourceError:
         )
     if "huge" in str(error) or "xmlSAX2Characters" in str(error) or "XML_PARSE_HUGE" in str(error):
         return SourceError(
-            f"A name or an attribute is longer than is read, {where}.",
-            hint="Attributes have at most ten million characters.",
+            f"A text, name or attribute is longer than is read, {where}.",
+            hint="Each has at most ten million characters.",
             reason="cell_bytes",
             **faults,
         )

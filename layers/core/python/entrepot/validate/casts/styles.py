@@ -128,7 +128,7 @@ class NumberStyle:
         words = "|".join(re.escape(c) for c in self.currencies)
         gap = f"[{BLANKS}]*"
         return re.compile(
-            rf"(?P<sign>[+-])?{gap}(?:(?:{words}){gap}(?P<one>[+-]?[0-9.].*)|(?P<other>[0-9.].*[0-9.]|[0-9]){gap}(?:{words}))",
+            rf"(?P<sign>[+-])?{gap}(?:(?:{words}){gap}(?P<one>[+-]?[0-9.,].*)|(?P<other>[0-9.,].*[0-9.,]|[0-9]){gap}(?:{words}))",
             re.DOTALL,
         )
 

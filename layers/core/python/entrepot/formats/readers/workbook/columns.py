@@ -40,9 +40,16 @@ _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?$"
 _MOST_LESSONS = 4
 """Chunks from which it is learned what is usual in a column."""
 
+_MOST_BYTES = 32 << 20
+"""Texts of a chunk; a few that many cells share could make it huge."""
+
 _Kind = tuple[bytes, bytes]
 """Attributes of a cell and the tag that opens its value."""
 _Values = tuple[bytes, ...]
+
+
+class _TooLargeError(Exception):
+    """A column is better read row by row."""
 
 
 class ColumnReader:
@@ -68,6 +75,7 @@ class ColumnReader:
         self._shared: pa.Array | None = None
         self._special = False
         """Whether a text of the chunk may differ from its bytes."""
+        self._bytes = 0
         self._misses = 0
         self._lessons = 0
 
@@ -89,7 +97,13 @@ class ColumnReader:
             return None
         self._special = not self._blind and (b"&" in chunk or b"_x" in chunk or b"\r" in chunk)
         numbers, kinds, values = found
-        columns = {place: self._column(kind, values[place]) for place, kind in kinds.items() if any(values[place][-1])}
+        self._bytes = 0
+        try:
+            columns = {
+                place: self._column(kind, values[place]) for place, kind in kinds.items() if any(values[place][-1])
+            }
+        except _TooLargeError:
+            return None
         return whole_rows(numbers, columns)
 
     def _learn(self, chunk: bytes) -> tuple[list[int], dict[int, _Kind | None], dict[int, list[_Values]]] | None:
@@ -227,6 +241,9 @@ class ColumnReader:
         limits = pc.min_max(places)
         if limits["min"].as_py() is None or limits["min"].as_py() < 0 or limits["max"].as_py() >= len(shared):
             return None
+        self._bytes += pc.sum(pc.binary_length(shared).take(places)).as_py() or 0
+        if self._bytes > _MOST_BYTES:
+            raise _TooLargeError
         cells = shared.take(places)
         return pc.if_else(pc.equal(pc.binary_length(cells), 0), None, cells) if self._texts.empty else cells
 

@@ -16,6 +16,8 @@ _HELD_BYTES = 16 << 20
 """Bytes of the content up to which its cells are held, so that many sheets are not parsed again and again."""
 _MAX_REPEATED = 10_000_000
 """Cells that repetition may make of a sheet, beyond those that are written out."""
+_MAX_COPIED = 1 << 30
+"""Characters that repeated rows may make of a sheet."""
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _LENGTH = re.compile(r"(-?)PT(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:[.,]([0-9]+))?S)?")
@@ -77,14 +79,15 @@ class OdsBook:
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
         """The rows of a sheet; see `entrepot.formats.readers.workbook.book.Book`."""
         notes.merges = list(self._merges[sheet])
-        repeated = 0
+        repeated = copied = 0
         with guarded("its content"):
             for number, times, stored in self._lines(sheet):
                 cells = _cells(stored, values, notes)
                 if not cells:
                     continue
                 repeated += times * len(cells) - len(stored)
-                if repeated > _MAX_REPEATED:
+                copied += (times - 1) * sum(len(text) for _, text in cells)
+                if repeated > _MAX_REPEATED or copied > _MAX_COPIED:
                     raise SourceError(
                         f"Sheet {self.sheets[sheet].name!r} repeats its cells more than {_MAX_REPEATED:,} times.",
                         hint="Delete the rows that are filled for no reason.",

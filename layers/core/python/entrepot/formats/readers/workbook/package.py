@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def guarded(what: str) -> Iterator[None]:
         raise broken(f"{what} is not well-formed XML") from error
     except (NotImplementedError, RuntimeError) as error:
         raise broken(f"{what} is packed in a way that is not supported") from error
-    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, UnicodeError, OSError) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, OSError, struct.error) as error:
         raise broken(f"{what} does not have the form it should") from error
 
 

@@ -11,6 +11,7 @@ from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.readers.workbook.book import Block, Book, Notes, Row, items
 
 SAMPLE_ROWS = 200
+_SAMPLE_BYTES = 8 << 20
 _MOST_HEADER_ROWS = 8
 _LAST = 5
 _GAP = 256
@@ -110,9 +111,11 @@ def survey(book: Book, sheet: int) -> Survey:
 
 def _first(book: Book, sheet: int, values: str) -> list[Row]:
     rows: list[Row] = []
+    size = 0
     for row in book.rows(sheet, "exact" if values == "exact" else "shown", Notes()):
         rows.append(row)
-        if len(rows) == SAMPLE_ROWS:
+        size += sum(len(text) for _, text in row[1])
+        if len(rows) == SAMPLE_ROWS or size > _SAMPLE_BYTES:
             break
     return rows
 
@@ -141,6 +144,9 @@ def _find_header(found: Survey) -> None:
     head = find_head(trimmed)
     found.skip = min(head.skip, len(padded) - 1)
     found.header = head.header
+    top = padded[found.skip : found.skip + found.header]
+    if any(row in top[:i] for i, row in enumerate(top)):
+        found.header = 0  # what stands twice is data
     if not head.header and len(padded) > found.skip + 1:
         found.header = int(is_header(padded[found.skip], padded[found.skip + 1 :]))
     if found.header:
@@ -166,7 +172,8 @@ def _block(found: Survey, padded: list[list[str]]) -> int:
         below = found.skip + 1
         if below < len(padded) and _texts_only(padded[below]) and numbers[below] == top + 1:
             rows = 2
-    return min(max(rows, 1), max(1, len(padded) - found.skip))
+    # A header without a row below it would be a table of nothing.
+    return min(max(rows, 1), max(1, len(padded) - found.skip - 1))
 
 
 def _texts_only(cells: list[str]) -> bool:
