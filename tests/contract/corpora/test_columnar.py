@@ -130,11 +130,11 @@ def same(want: object, got: object) -> bool:
     if isinstance(got, bytes):
         return want == list(got)
     if isinstance(got, dt.datetime):
-        return dt.datetime.fromisoformat(str(want).split(".")[0]) == got.replace(microsecond=0)
+        return str(want).split(".")[0] == got.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(got, dt.date):
         return want == got.isoformat()
     if isinstance(got, Decimal):
-        return Decimal(str(want)) == got
+        return math.isclose(float(want), float(got), rel_tol=1e-12)
     if isinstance(got, float):
         return math.isclose(float(want), got, rel_tol=1e-6)
     if isinstance(got, list) and got and isinstance(got[0], tuple):

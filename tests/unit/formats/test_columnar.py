@@ -65,7 +65,7 @@ def test_rows_come_back_from_memory_and_from_disk_and_as_often_as_they_are_asked
 @pytest.mark.parametrize("word", WORDS)
 def test_cut_anywhere_a_file_is_refused_or_read_as_far_as_it_goes(word):
     data = written(word, PLAIN.slice(0, 40))
-    for end in range(0, len(data), max(1, len(data) // 150)):
+    for end in range(0, len(data), max(1, len(data) // _tries(word))):
         _tried(word, data[:end])
 
 
@@ -73,11 +73,16 @@ def test_cut_anywhere_a_file_is_refused_or_read_as_far_as_it_goes(word):
 def test_a_byte_that_flipped_breaks_nothing_but_the_file(word):
     data = bytearray(written(word, PLAIN.slice(0, 40)))
     chance = np.random.default_rng(7)
-    for place in chance.integers(0, len(data), 150):
+    for place in chance.integers(0, len(data), _tries(word)):
         before = data[place]
         data[place] ^= int(chance.integers(1, 256))
         _tried(word, bytes(data))
         data[place] = before
+
+
+def _tries(word: str) -> int:
+    """ORC is read by a process of its own, which takes its time to start."""
+    return 12 if word == "orc" else 150
 
 
 def _tried(word: str, data: bytes) -> None:
