@@ -126,6 +126,9 @@ def import_(
         Arrays | None,
         typer.Option("--arrays", help="Arrays inside a record: kept as one cell, or a row for each item."),
     ] = None,
+    formula_escape: Annotated[
+        bool, typer.Option("--formula-escape", help="Take off the apostrophes of an export made safe for spreadsheets.")
+    ] = False,
     pattern: Annotated[str | None, typer.Option("--pattern", help="Of log lines: the name of their pattern.")] = None,
     service: options.Service = None,
     state: options.State = options.DEFAULT_STATE,
@@ -156,6 +159,7 @@ def import_(
         "path": path,
         "arrays": arrays.value if arrays else None,
         "pattern": pattern,
+        "formula_escape": formula_escape,
     }
     items = given.look(file)
     alone = items[0] if len(items) == 1 and not items[0].is_folder and not incremental else None

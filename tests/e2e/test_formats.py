@@ -20,6 +20,7 @@ import pyarrow.orc
 import pyarrow.parquet
 import pytest
 
+import entrepot
 from tests.e2e.driver import Driver, balanced, csv
 
 pytestmark = pytest.mark.timeout(240)
@@ -261,3 +262,22 @@ def test_a_preamble_and_a_footer_are_no_rows(driver: Driver) -> None:
     assert job.state == "published", job.data.get("error")
     assert (job.receipt.data["read"], job.receipt.data["inserted"]) == (3, 3)
     assert any("Source" in doubt or "below" in doubt or "foot" in doubt.lower() for doubt in job.data["doubts"])
+
+
+@pytest.mark.capability("EXP9")
+def test_what_is_safe_for_spreadsheets_is_imported_as_it_was(driver: Driver, tmp_path: Path) -> None:
+    texts = ["=1+1", "+49 30", "-x", "@a", "'=b", "''@c", "plain", "it's", "-5"]
+    source = tmp_path / "source.json"
+    source.write_text(json.dumps([{"id": n, "=note": text, "n": -n} for n, text in enumerate(texts)]))
+    done = entrepot.convert(source, tmp_path / "safe.csv", write={"formula_escape": True})
+    assert done.facts["formula_escape"] is True
+    safe = (tmp_path / "safe.csv").read_text()
+    assert "'=1+1" in safe
+    fields = [{"name": "id", "type": "integer"}, {"name": "=note", "type": "string"}, {"name": "n", "type": "integer"}]
+    contract = driver.contract(fields, key=["id"])
+    template = driver.fresh("safe")
+    driver.client.templates.put({"name": template, "contract": contract, "options": {"formula_escape": True}})
+    driver.drop(contract, safe.encode(), f"{template}/safe.csv")
+    job = driver.settle(contract)
+    assert job.state == "published", job.data.get("error")
+    assert driver.rows(contract) == [(n, text, -n) for n, text in enumerate(texts)]

@@ -107,13 +107,19 @@ def detection_of_table(reader: Reader, tables: Sequence[Table], chosen: int, siz
         encoding="utf-8",
         dialect=Dialect(header_rows=table.header_rows),
         columns=list(table.schema.names),
-        types=[stated_type(field.type, typed=reader.format in _TYPED) for field in table.schema],
+        types=[_stated(field, typed=reader.format in _TYPED) for field in table.schema],
         table=table.name,
         place=chosen,
         first_row=table.first_row,
         size=size,
         doubts=doubts,
     )
+
+
+def _stated(field: pa.Field, *, typed: bool) -> str:
+    # Readers whose cells are text say in a column's metadata what its declaration says.
+    declared = (field.metadata or {}).get(b"type", b"").decode()
+    return declared if declared == "string" else stated_type(field.type, typed=typed)
 
 
 def stated_type(kind: pa.DataType, *, typed: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from entrepot.detect.evidence import column_profile
 from entrepot.detect.model import ColumnProfile, Profile
 from entrepot.formats.text import parse_chunk
+from entrepot.formats.writers.formulas import unescape_formulas
 from entrepot.model.source import Chunk, Detection
 
 __all__ = ["ColumnProfile", "Profile", "merge_profiles", "profile_chunk"]
@@ -21,7 +22,10 @@ def profile_chunk(data: bytes, detection: Detection, chunk: Chunk) -> Profile:
         chunk: Which part this is.
     """
     parsed = parse_chunk(data, detection, chunk)
-    columns = [column_profile(column.combine_chunks()) for column in parsed.table.columns]
+    texts = [column.combine_chunks() for column in parsed.table.columns]
+    if detection.formula_escape:
+        texts = [unescape_formulas(column) for column in texts]
+    columns = [column_profile(column) for column in texts]
     return Profile(rows=len(parsed.rows), refused=len(parsed.refused), columns=columns)
 
 

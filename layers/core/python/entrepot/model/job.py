@@ -224,6 +224,8 @@ class JobOptions(Model):
     """Of XML, the element that repeats; of JSON, the array of records."""
     arrays: Literal["keep", "explode"] = "keep"
     """What becomes of arrays inside a record."""
+    formula_escape: bool = False
+    """Text was made safe for spreadsheets, as the manifest of an export says: its apostrophes are taken off again."""
     pattern: str | None = Field(default=None, max_length=64)
     """Of log lines: the name of their pattern."""
 

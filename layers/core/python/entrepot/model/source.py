@@ -129,6 +129,8 @@ class Detection(Model):
     """Byte offset at which the rows end (footnotes and further tables follow); 0: the source's end."""
     first_row: int = 2
     """Row number of the first data record, counting from 1 at the top of the file."""
+    formula_escape: bool = False
+    """Whether the apostrophes of a safe export are to be taken off the cells."""
     table: str = ""
     """Of a source with several tables: the name of the one that is read."""
     place: int = 0

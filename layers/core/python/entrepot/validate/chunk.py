@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from entrepot.errors import ContractError, IntegrityError
 from entrepot.formats.parsed import ParsedChunk
 from entrepot.formats.text import parse_chunk
+from entrepot.formats.writers.formulas import unescape_formulas
 from entrepot.model.findings import QuarantinedRow
 from entrepot.model.source import Chunk
 from entrepot.model.steps import LoadSpec
@@ -89,7 +90,7 @@ def validate_chunk(
     columns: list[pa.Array] = []
     wrongs = Wrongs()
     for mapped, check in zip(spec.mapping, checks, strict=True):
-        columns.append(check.run(_texts(parsed, mapped.index), wrongs))
+        columns.append(check.run(_texts(parsed, mapped.index, escaped=spec.detection.formula_escape), wrongs))
     accepted = _accepted(parsed, [m.field for m in spec.mapping], columns, wrongs)
     batches = accepted.to_batches(max_chunksize=BATCH_ROWS)
     result = ValidatedChunk(batches, Quarantine(parsed, wrongs), parsed.read, accepted.num_rows)
@@ -144,9 +145,10 @@ def with_missing(batches: list[pa.RecordBatch], spec: LoadSpec) -> list[pa.Recor
     return whole
 
 
-def _texts(parsed: ParsedChunk, index: int) -> pa.Array:
+def _texts(parsed: ParsedChunk, index: int, *, escaped: bool) -> pa.Array:
     column = parsed.table.column(index)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    texts = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return unescape_formulas(texts) if escaped else texts
 
 
 def _accepted(parsed: ParsedChunk, names: list[str], columns: list[pa.Array], wrongs: Wrongs) -> pa.Table:

@@ -8,6 +8,7 @@ from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format
 from entrepot.detect.recognise import Kind
 from entrepot.detect.source import detect_source
 from entrepot.formats.reading import ReadOptions
+from entrepot.formats.writers.formulas import unescape_formula
 from entrepot.model.job import JobOptions
 from entrepot.model.source import Detection, Source
 from entrepot.workflow.blobfile import open_blob
@@ -73,12 +74,17 @@ def detection_for(world: World, source: Source, options: JobOptions, kind: Kind 
             encoding=options.encoding,
             format=kind.format if options.format or kind.format == "jsonl" else None,
         )
-        return _as_one(found), size
+        return _as_one(_unescaped(found) if options.formula_escape else found), size
     with open_blob(world.blobs, source.uri, source.version, size) as file:
         reader = open_reader(file, source.name, kind.format, read_options(options))
         tables = reader.tables()
         chosen = choose(tables, options.table)
         return detection_of_table(reader, tables, chosen, size, said=options.table is not None), size
+
+
+def _unescaped(found: Detection) -> Detection:
+    columns = [unescape_formula(column) for column in found.columns]
+    return found.model_copy(update={"formula_escape": True, "columns": columns})
 
 
 def _as_one(found: Detection) -> Detection:
