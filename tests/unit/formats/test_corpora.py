@@ -14,7 +14,7 @@ from entrepot.detect.infer import infer_contract
 from entrepot.detect.profile import merge_profiles, profile_chunk
 from entrepot.errors import SourceError
 from entrepot.formats.text import parse_chunk
-from entrepot.inspection import LocalSource, open_source
+from entrepot.frontdoor.textfiles import LocalSource, open_source
 from entrepot.mapping import map_columns
 from entrepot.model.contract import Mode
 from entrepot.model.steps import LoadSpec

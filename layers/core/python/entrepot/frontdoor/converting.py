@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from entrepot.errors import EntrepotError, SourceError, UsageError
 from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
 from entrepot.frontdoor.places import Place, place, unpacked, weigh
+from entrepot.frontdoor.rewriting import rewrite
 from entrepot.frontdoor.surveying import columns_of, profile_batches
 from entrepot.frontdoor.typed import Typed
 from entrepot.model.base import Model
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 COMPRESSIONS = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
 _WORDS = {"ndjson": "jsonl", "tab": "tsv", "feather": "arrow", "ipc": "arrow", "pq": "parquet", "txt": "csv"}
-_TEXT = frozenset({"csv", "tsv"})
+_TEXT = {"csv": ",", "tsv": "\t"}
+"""Formats of delimited text, and their delimiters."""
 _SHEETS = frozenset({"xlsx", "xlsm", "xlsb", "xls", "ods"})
 _NAMELESS = _SHEETS | {"csv", "tsv", "fixed", "log"}
 """Formats whose table may have no header, and then has no names worth writing."""
@@ -191,17 +192,8 @@ def _named(member: str, place: int, table: str | int | None) -> tuple[bool, str 
 
 
 def _text(found: Place, target: _Target, table: str | int | None) -> Conversion:
-    """From text to text: no cell changes, and rows that are not as the others are kept and told of."""
-    from entrepot.conversion import convert as convert_text
-
-    if target.compression:
-        with tempfile.TemporaryDirectory(prefix="entrepot-") as folder:
-            plain = Path(folder) / "plain"
-            done = convert_text(found.path, plain, target.format, table)
-            with plain.open("rb") as text, _whole(target) as out:
-                shutil.copyfileobj(text, out, 4 << 20)
-    else:
-        done = convert_text(found.path, target.path, target.format, table)
+    with _whole(target) as out:
+        done = rewrite(found.path, out, _TEXT[target.format], table)
     return Conversion(
         source=str(found.path),
         target=str(target.path),

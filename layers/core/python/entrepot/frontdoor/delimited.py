@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrepot.delimited import header_cells, of_table, table_names
 from entrepot.formats.reading import Batch, Table
 from entrepot.formats.text import parse_chunk
-from entrepot.inspection import open_source
+from entrepot.frontdoor.delimitedfile import header_cells, of_table, table_names
+from entrepot.frontdoor.textfiles import open_source
 
 if TYPE_CHECKING:
     from entrepot.model.source import Detection

@@ -12,7 +12,7 @@ from entrepot.errors import EntrepotError, SourceError
 from entrepot.formats.reading import ReadOptions
 from entrepot.frontdoor.places import Place, place, unpacked, weigh
 from entrepot.frontdoor.surveying import survey, table_info
-from entrepot.inspection import inspect as inspect_delimited
+from entrepot.frontdoor.textfiles import inspect_text
 from entrepot.model.inspection import Inspection, MemberInfo
 from entrepot.model.source import TableInfo
 
@@ -54,7 +54,7 @@ def inspect_place(found: Place, format: str | None, options: ReadOptions) -> Ins
     if kind.container is not None:
         return _archive(found, kind, options)
     if kind.format in BY_BYTES:
-        return inspect_delimited(found.path, format or ("jsonl" if kind.format == "jsonl" else None))
+        return inspect_text(found.path, format or ("jsonl" if kind.format == "jsonl" else None))
     return _tables(found, kind, options)
 
 

@@ -15,7 +15,7 @@ from entrepot.errors import EntrepotError, SourceError
 from entrepot.formats.reading import ReadOptions
 from entrepot.formats.texts import as_text
 from entrepot.frontdoor.places import Place, unpacked, weigh
-from entrepot.inspection import open_source, profile_file
+from entrepot.frontdoor.textfiles import open_source, profile_file
 from entrepot.model.source import ColumnInfo, Detection, TableInfo
 
 if TYPE_CHECKING:

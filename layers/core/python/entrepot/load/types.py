@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from entrepot.errors import TargetError
 from entrepot.model.contract import FieldSpec, decimal_parts
-from entrepot.validate.casts.times import has_zone as formats_have_zone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,7 +112,12 @@ def default_type(word: str, *, zoned: bool = False) -> str:
 
 def has_zone(field: FieldSpec) -> bool:
     """Whether a datetime field's formats read an offset or state a zone, so that its column keeps instants."""
-    return field.type == "datetime" and formats_have_zone(field.formats)
+    if field.type != "datetime":
+        return False
+    # Casts bring numpy along, which most who ask for types have no need of.
+    from entrepot.validate.casts.times import has_zone as formats_have_zone
+
+    return formats_have_zone(field.formats)
 
 
 def column_type(field: FieldSpec) -> str:

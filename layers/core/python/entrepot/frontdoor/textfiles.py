@@ -1,4 +1,4 @@
-"""What a file on this machine is: `entrepot.inspect`, and the whole-file profile behind `infer`."""
+"""Files of delimited text and JSON Lines on this machine: opened, detected, and profiled as a whole."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Self
 
-from entrepot.delimited import DelimitedFile, table_names
 from entrepot.detect.infer import column_infos
 from entrepot.detect.profile import Profile, merge_profiles, profile_chunk
 from entrepot.detect.source import detect_source
 from entrepot.errors import NotFoundError, UsageError
+from entrepot.frontdoor.delimitedfile import DelimitedFile, table_names
 from entrepot.model.inspection import Inspection
 from entrepot.model.source import Chunk, Detection, TableInfo
 
 
-def inspect(path: str | PathLike[str], format: str | None = None) -> Inspection:  # noqa: A002 - the word of the interface
-    """Says what a file is; the whole of it is read, in a stream.
+def inspect_text(path: str | PathLike[str], format: str | None = None) -> Inspection:  # noqa: A002
+    """Says what a file of text is; the whole of it is read, in a stream.
 
     Args:
         path: The file.
@@ -59,7 +59,7 @@ def profile_file(
 
     Args:
         path: The file.
-        format: As for `inspect`.
+        format: As for `inspect_text`.
         table: By name or place; the first.
 
     Raises:
