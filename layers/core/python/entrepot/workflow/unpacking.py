@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import orjson
 from entrepot.detect.opening import BY_BYTES, format_of, open_reader
 from entrepot.detect.recognise import Kind
 from entrepot.detect.source import detect_source
-from entrepot.errors import EntrepotError, SourceError, UsageError
+from entrepot.errors import EntrepotError, NotFoundError, SourceError, UsageError
 from entrepot.formats.reading import LIMITS
 from entrepot.mapping import map_columns
 from entrepot.model.contract import Contract
@@ -25,7 +26,7 @@ from entrepot.model.job import Job, JobState
 from entrepot.model.receipt import Skipped
 from entrepot.model.source import Source, SplitState
 from entrepot.ports.world import Deadline
-from entrepot.workflow.inputs import MAX_INPUTS, manifest
+from entrepot.workflow.inputs import MAX_INPUTS, manifest, named
 from entrepot.workflow.recognising import kind_of, open_source, read_options
 from entrepot.workflow.world import World, work_uri
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_SKIPPED = 1000
 """Members left out that are named one by one."""
+THREADS = 8
+"""Objects of a set that are looked at together."""
 _BLOCK = 1 << 20
 
 
@@ -72,7 +75,7 @@ def unpack(world: World, job: Job, deadline: Deadline, kind: Kind | None) -> Job
         SourceError: An archive cannot be opened, or none of its members can be read.
     """
     sources = manifest(world, job)
-    kinds = [kind] if kind else [kind_of(world, source, job.options) for source in sources]
+    kinds = [kind] if kind else _kinds(world, job, sources)
     if not any(one.container for one in kinds if one):
         return job
     until = deadline.remaining() * 0.2
@@ -84,6 +87,17 @@ def unpack(world: World, job: Job, deadline: Deadline, kind: Kind | None) -> Job
                 _keep(world, job, taken)
                 return None
     return _unpacked(world, job, taken)
+
+
+def _kinds(world: World, job: Job, sources: list[Source]) -> list[Kind]:
+    def one(source: Source) -> Kind:
+        try:
+            return kind_of(world, source, job.options)
+        except (NotFoundError, SourceError, UsageError) as error:
+            raise named(source, error) from None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(one, sources))
 
 
 class _Unpacker:
