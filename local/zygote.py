@@ -44,8 +44,6 @@ def _worker_module() -> Any:
 
 
 def _preload(names: list[str]) -> None:
-    # No layer has pandas, and pyarrow imports it, where it is installed, for the first list that it is given.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +10,11 @@ from itertools import islice
 from entrepot.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from entrepot.model.collection import CollectionAsk, Commit, Entry
 from entrepot.model.contract import Classification
-from entrepot.model.job import RUNNING, Job, JobOptions
+from entrepot.model.job import Job, JobOptions
 from entrepot.model.source import Source
 from entrepot.ports.world import Deadline, Executions
 from entrepot.workflow.access import Caller
+from entrepot.workflow.asked import start_job
 from entrepot.workflow.collections import Collections, checked_name, checked_path
 from entrepot.workflow.documents import bounded
 from entrepot.workflow.idempotency import Once
@@ -171,29 +170,17 @@ class Collecting:
         return self._start(caller, wish, source, JobOptions(), once)
 
     def _start(self, caller: Caller, wish: CollectionAsk, source: Source, options: JobOptions, once: Once) -> Job:
-        # A request that is repeated with its key finds the job that it made.
-        seed = f"{caller.actor}\x00{once.key}\x00{once.fingerprint}" if once.key else self._world.ids.new()
-        parts = (caller.tenant, "collection", wish.name, wish.mode, seed)
-        digest = hashlib.sha256("\x00".join(parts).encode()).digest()
-        stamp = self._world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        job = Job(
-            tenant=caller.tenant,
-            job_id=base64.b32encode(digest).decode().lower()[:26],
+        return start_job(
+            self._world,
+            self._executions,
+            caller,
+            once,
             kind="collection",
-            actor=caller.actor,
-            origin="api",
-            contract="",
+            what=(wish.name, wish.mode),
             source=source,
             options=options,
             collection=wish,
-            received_at=stamp,
-            updated_at=stamp,
         )
-        if not self._world.jobs.create(job):
-            job = self._world.jobs.get(job.tenant, job.job_id)
-        if job.state in RUNNING:
-            self._executions.start(job.tenant, job.job_id, job.leg)
-        return job
 
 
 def _options(message: str, metadata: dict[str, object] | None) -> JobOptions:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 
 from entrepot.detect.infer import column_infos
@@ -11,11 +9,12 @@ from entrepot.detect.profile import Profile, merge_profiles
 from entrepot.errors import NotFoundError, RetriableError
 from entrepot.model.contract import Classification
 from entrepot.model.inspection import Inspection, MemberInfo
-from entrepot.model.job import RUNNING, Job, JobOptions, JobState, Step
+from entrepot.model.job import Job, JobOptions, JobState, Step
 from entrepot.model.source import ColumnInfo, TableInfo
 from entrepot.model.steps import Input, StepInput, StepOutput
 from entrepot.ports.world import Deadline, Executions
 from entrepot.workflow.access import Caller
+from entrepot.workflow.asked import start_job
 from entrepot.workflow.chunks import read_chunks
 from entrepot.workflow.idempotency import Once
 from entrepot.workflow.inputs import detection_of, every_input
@@ -52,26 +51,7 @@ class Inspections:
             NotFoundError: It is not there.
         """
         source = self._sets.gathered(caller, self._sets.wanted(caller, [named]), once, deadline)
-        seed = f"{caller.actor}\x00{once.key}\x00{once.fingerprint}" if once.key else self._world.ids.new()
-        digest = hashlib.sha256(f"{caller.tenant}\x00inspection\x00{seed}".encode()).digest()
-        stamp = self._world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        job = Job(
-            tenant=caller.tenant,
-            job_id=base64.b32encode(digest).decode().lower()[:26],
-            kind="inspection",
-            actor=caller.actor,
-            origin="api",
-            contract="",
-            source=source,
-            options=options,
-            received_at=stamp,
-            updated_at=stamp,
-        )
-        if not self._world.jobs.create(job):
-            job = self._world.jobs.get(job.tenant, job.job_id)
-        if job.state in RUNNING:
-            self._executions.start(job.tenant, job.job_id, job.leg)
-        return job
+        return start_job(self._world, self._executions, caller, once, kind="inspection", source=source, options=options)
 
     def result(self, caller: Caller, job: Job) -> Inspection | None:
         """What was found; None while it is looked at, and when it could not be read.
