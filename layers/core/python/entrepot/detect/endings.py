@@ -6,7 +6,11 @@ from itertools import islice
 
 from entrepot.detect.header import header_rows
 from entrepot.detect.view import View
+from entrepot.formats.grammar import BLANK
 from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
+
+_FEW = 4
+"""Records that are too few to be another table behind a row of empty cells."""
 
 
 class Ending:
@@ -33,7 +37,8 @@ class Ending:
         after, same = self._counts()
         for i in range(self._first, size):
             if self._view.blank(i):
-                if i + 1 < size and not self._view.blank(i + 1) and self._ends_before(i + 1):
+                parts = i + 1 < size and not self._view.blank(i + 1) and not self._is_row(i)
+                if parts and self._ends_before(i + 1):
                     return i
                 continue
             row = self._view.rows[i]
@@ -43,6 +48,12 @@ class Ending:
             if len(row) != self._columns and few and not self._view.blank(i - 1) and self._changes(i):
                 return i
         return size
+
+    def _is_row(self, i: int) -> bool:
+        """Whether a record with nothing in it is a row of empty cells, rather than what sets tables apart."""
+        if self._view.kinds[i] == BLANK or len(self._view.rows[i]) != self._columns:
+            return False
+        return self._columns == 1 or len(self._view.rows) - i <= _FEW
 
     def _counts(self) -> tuple[list[int], list[int]]:
         """How many records from each on are not blank, and how many of them have the table's width."""

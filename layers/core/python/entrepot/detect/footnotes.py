@@ -56,7 +56,7 @@ class Below:
         below = [i for i in range(at, end) if not self.blanks[i]]
         if not below or at == first or self.width == 1:
             return self._filled(first, end)
-        if self.blanks[at]:
+        if self.blanks[at] and len(self.rows[at]) != self.width:
             return self._filled(first, at)
         sparse = sum(is_thin(self.rows[i]) for i in range(first, at) if not self.blanks[i])
         cut_off = broken and len(below) == 1

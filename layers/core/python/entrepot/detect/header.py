@@ -110,7 +110,8 @@ def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
         if kind_of(cell) in TYPED:
             return False
         over += bool(cell.strip()) and cell.strip().lower() not in MISSING
-    return over >= 2 or (over == typed == 1 and len(row) <= 3 and len(body) >= _MANY)
+    alone = over == typed == 1 and 1 < len(row) <= 3 and len(body) >= _MANY
+    return over >= 2 or (alone and not any(c.isdigit() for cell in row for c in cell))
 
 
 def is_header(first: list[str], body: list[list[str]]) -> bool:
