@@ -76,7 +76,9 @@ def naming(path: Path) -> Iterator[None]:
     except EntrepotError as error:
         told = explain(error)
         assert told is not None
-        raise Failure(f"{path}: {told.message}", hint=told.hint, code=told.code) from None
+        # Some messages begin with the name already.
+        message = told.message if told.message.startswith(path.name) else f"{path}: {told.message}"
+        raise Failure(message, hint=told.hint, code=told.code) from None
 
 
 def _near(path: Path) -> str:

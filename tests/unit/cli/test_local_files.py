@@ -44,6 +44,14 @@ def test_convert(run: Cli, tmp_path: Path) -> None:
     assert rows == [["Nr", "Größe", "Tag"], ["007", "1,5", "2026-01-02"], ["008", "2,5", "2026-01-03"]]
 
 
+def test_a_file_is_named_once(run: Cli, tmp_path: Path) -> None:
+    (tmp_path / "junk.bin").write_bytes(JUNK)
+    (tmp_path / "empty.csv").touch()
+    for name in ("junk.bin", "empty.csv"):
+        told = run("inspect", tmp_path / name).stderr
+        assert told.count(name) == 1, told
+
+
 @pytest.mark.capability("DET4")
 def test_infer_writes_a_contract_that_reads_back(run: Cli, tmp_path: Path) -> None:
     file = tmp_path / "Größen 2026.v2.csv"
