@@ -72,7 +72,7 @@ def test_what_is_no_table_is_named_and_exits_1(run: Cli, tmp_path: Path, command
     (tmp_path / "x.csv").write_bytes(content)
     done = run(*command, "x.csv")
     assert done.exit_code == 1
-    assert "x.csv: " in done.stderr
+    assert done.stderr.startswith("error: x.csv")
     assert done.stdout == ""
 
 
