@@ -38,9 +38,9 @@ def verdict(path: Path, *, strict: bool = True) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_a_file_of_the_suite(path):
-    began = time.perf_counter()
+    began = time.process_time()
     found = verdict(path)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert {"y": "accepted", "n": "refused"}.get(path.name[0], found) == found
     assert verdict(path, strict=False) in {"accepted", "refused"}
 

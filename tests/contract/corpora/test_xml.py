@@ -27,14 +27,15 @@ def rows(data: bytes) -> int:
 @pytest.mark.parametrize("name", sorted(REFUSED | READ.keys()))
 def test_a_file_is_refused_or_read(name):
     (path,) = BOMBS.glob(f"{name}.x?l")
-    began = time.perf_counter()
+    rows(b"<a><b>1</b><b>2</b></a>")  # what is imported for the first file is not the file's own time
+    began = time.process_time()
     if name in READ:
         assert rows(path.read_bytes()) == READ[name]
     else:
         with pytest.raises(SourceError) as caught:
             rows(path.read_bytes())
         assert caught.value.facts["reason"] in {"dtd", "html"}
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.skipif(not BOMBS.is_dir(), reason="the corpora are not beside this checkout (../shared/corpora)")

@@ -240,10 +240,11 @@ def test_depth_is_bounded():
 
 
 def test_a_hundred_thousand_open_elements_are_refused_at_once():
-    began = time.perf_counter()
+    rows("<a><b>1</b><b>2</b></a>")  # what is imported for the first document is not this one's time
+    began = time.process_time()
     with pytest.raises(SourceError):
         rows("<a>" * 100_000)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_limits():
