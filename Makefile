@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 SOURCES := app.py stacks local cli samples demo bench clients/python/entrepot_client layers/core/python/entrepot
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo up test test-slow check format bench chaos mutate synth mission lock clean
+.PHONY: help setup demo up test test-slow check format bench chaos mutate fuzz synth mission lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,6 +54,9 @@ chaos: setup ## kills, again and again
 
 mutate: setup ## change split, check and publish, and see whether a test notices
 	@$(BIN)/python -m tests.mutation
+
+fuzz: setup ## damaged and hostile files for every reader, ten minutes each
+	@$(BIN)/python -m tests.fuzz
 
 synth: setup ## the stack template, in cdk.out
 	@$(BIN)/python app.py

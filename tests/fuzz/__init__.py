@@ -1,0 +1,1 @@
+"""Fuzzing of every reader and container: see `tests.fuzz.__main__`."""
