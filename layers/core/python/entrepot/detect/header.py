@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from entrepot.formats.grammar import BLANK, GOOD
 from entrepot.formats.kinds import MISSING, TYPED, kind_of
@@ -59,6 +60,8 @@ def _starts_table(row: Row, width: int) -> bool:
     return width == 1 or (len(cells) > 1 and any(c.strip() for c in cells))
 
 
+_SHORT = 40
+"""Letters of a cell whose kind is remembered: rows are looked at again and again for where a table ends."""
 _MANY = 8
 """Rows whose values make one word above them a name."""
 
@@ -133,7 +136,7 @@ def is_header(first: list[str], body: list[list[str]]) -> bool:
 def _vote(cell: str, values: list[str]) -> int:
     if not values or not cell:
         return 0
-    kinds = Counter(_kind(v) for v in values)
+    kinds = Counter(map(_kind, values))
     common, count = kinds.most_common(1)[0]
     if common and count >= 0.8 * len(values):
         if _kind(cell) != common:
@@ -145,6 +148,15 @@ def _vote(cell: str, values: list[str]) -> int:
 
 
 def _kind(text: str) -> str:
+    return _known_kind(text) if len(text) <= _SHORT else _kind_of(text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _known_kind(text: str) -> str:
+    return _kind_of(text)
+
+
+def _kind_of(text: str) -> str:
     if _NUMBER.fullmatch(text):
         return "number"
     return "date" if _DATE.fullmatch(text) else ""
@@ -191,29 +203,33 @@ def column_names(cells: list[str], width: int) -> tuple[list[str], list[str]]:
     """
     names: list[str] = []
     doubts: list[str] = []
-    taken: set[str] = {c for c in cells if c.strip()}
+    closed: set[str] = {c for c in cells if c.strip()}
     used: set[str] = set()
+    numbers: dict[str, int] = {}
     for i in range(width):
         found = cells[i] if i < len(cells) else ""
         name = found.replace("\0", "")
         if name != found:
             doubts.append(f"NUL characters were removed from the name of column {i + 1}.")
         if not name.strip():
-            name = _free(f"column_{i + 1}", taken | used)
+            name = _free(f"column_{i + 1}", closed, numbers)
             if cells:
                 doubts.append(f"Column {i + 1} has no name; it is called {name!r}.")
         elif name in used:
-            name = _free(name, taken | used, start=2)
+            name = _free(name, closed, numbers, alone=False)
             doubts.append(f"Column {i + 1} has the same name as an earlier one; it is called {name!r}.")
         used.add(name)
+        closed.add(name)
         names.append(name)
     return names, doubts
 
 
-def _free(name: str, taken: set[str], start: int = 1) -> str:
-    if start == 1 and name not in taken:
+def _free(name: str, closed: set[str], numbers: dict[str, int], *, alone: bool = True) -> str:
+    """The name by itself, or with the first number that makes it free; goes on from the number that it had last."""
+    if alone and name not in closed:
         return name
-    number = max(start, 2)
-    while f"{name}_{number}" in taken:
+    number = numbers.get(name, 2)
+    while f"{name}_{number}" in closed:
         number += 1
+    numbers[name] = number
     return f"{name}_{number}"
