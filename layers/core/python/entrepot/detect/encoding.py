@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from entrepot.detect.codepages import best_page
 from entrepot.formats.encoding import codec_name
@@ -129,10 +129,40 @@ def _wide(prefix: bytes) -> str | None:
     return None
 
 
+_WORD = re.compile(rb"(?<![A-Za-z])[A-Za-z]*+[\x80-\xff][A-Za-z\x80-\xff]*")
+"""A word with other than ASCII; of a long run of letters without any, only the first is looked at."""
+_HIGH = re.compile(rb"[\x80-\xff]")
+_RUN = re.compile(rb"[\x40-\xff]*")
+_REST = re.compile(rb"[^,;\t|\r\n\"]*")
+_LATTER = bytes(range(0x40, 0x80))
+"""ASCII that may be the second half of a character of East Asia."""
+
+
+def eastern_cells(sample: bytes) -> Iterator[bytes]:
+    r"""Cells with other than ASCII: the run of possible halves of characters around such bytes, and the cell's rest.
+
+    What ``[\x40-\xff]*[\x80-\xff][^,;\t|\r\n"]*`` finds, in one pass also where a run is long.
+
+    Args:
+        sample: Of the text.
+    """
+    at = 0
+    while high := _HIGH.search(sample, at):
+        begin = at + len(sample[at : high.start()].rstrip(_LATTER))
+        run = sample[high.start() : _match_end(_RUN, sample, high.start())].rstrip(_LATTER)
+        at = _match_end(_REST, sample, high.start() + len(run))
+        yield sample[begin:at]
+
+
+def _match_end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    found = pattern.match(data, at)
+    return found.end() if found else at
+
+
 def _legacy(sample: bytes) -> str:
     """A code page by the words that are not ASCII: all the ASCII around them misleads every detector."""
-    words = list(dict.fromkeys(re.findall(rb"[A-Za-z]*[\x80-\xff][^\x00-\x40\x5b-\x60\x7b-\x7f]*", sample)))
-    east = list(dict.fromkeys(re.findall(rb"[^\x00-\x3f]*[\x80-\xff][^,;\t|\r\n\"]*", sample)))
+    words = list(dict.fromkeys(_WORD.findall(sample)))
+    east = list(dict.fromkeys(eastern_cells(sample)))
     text = b" ".join(words[:1000])[: 12 << 10]
     if sum(byte > 0x7F for byte in text) < _LEAST:
         return DEFAULT_LEGACY
