@@ -7,6 +7,7 @@ detecting row and type patterns", 2019: rows of few widths, times cells that loo
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -38,6 +39,8 @@ _TYPED = re.compile(
     r"|https?://\S+|[^@\s]+@[^@\s]+\.[a-z]{2,}|-?\.[0-9]+)\s*",
     re.IGNORECASE,
 )
+_LONGEST_QUOTED = 4000
+"""Bytes between the quotes of a cell in a record with stray ones."""
 _UNTIDY = re.compile(r"[;|\t^~]|\w,\w.*,\w|\"$|^\"")
 
 
@@ -228,7 +231,7 @@ def _sampled(part: bytes, dialect: Dialect, *, whole: bool) -> list[tuple[int, l
             for start, stop, kind in spans:
                 if kind != BLANK:
                     record = without_line_end(part[start:stop], grammar.escape)
-                    rows.append((kind, cells(record, grammar) if kind == GOOD else _leniently(record, grammar)))
+                    rows.append((kind, cells(record, grammar) if kind == GOOD else leniently(record, grammar)))
             if len(rows) >= _SAMPLE_ROWS:
                 break
         if rows:
@@ -236,29 +239,43 @@ def _sampled(part: bytes, dialect: Dialect, *, whole: bool) -> list[tuple[int, l
     return []
 
 
-def _leniently(record: bytes, grammar: Grammar) -> list[bytes]:
-    """Cells of a record with stray quotes: a quoted cell ends at the first quote before a delimiter."""
-    if grammar.quote is None:
+def leniently(record: bytes, grammar: Grammar) -> list[bytes]:
+    """Cells of a record with stray quotes: a quoted cell ends at the first quote before a delimiter.
+
+    Args:
+        record: Without its line end.
+        grammar: How it would be cut.
+    """
+    quote, mark = grammar.quote, grammar.delimiter
+    if quote is None:
         return cells(record, grammar)
-    return [m[1] for m in _lenient(grammar.delimiter, grammar.quote).finditer(record)]
+    # Where the last quote of a cell may stand; looked up once, since a record can be full of first ones.
+    lasts = [m.start() for m in _last_quote(mark, quote).finditer(record)]
+    found: list[bytes] = []
+    at: int | None = 0
+    while at is not None:
+        end = _end_quoted(record, at, quote, lasts)
+        after = record.find(mark, at if end is None else end) if mark else -1
+        found.append(record[at:end] if end is not None else record[at:after] if after >= 0 else record[at:])
+        at = after + len(mark) if mark and after >= 0 else None
+    # An odd record is no orderly one of a single column.
+    return found if mark or not record else [*found, b""]
+
+
+def _end_quoted(record: bytes, at: int, quote: bytes, lasts: list[int]) -> int | None:
+    """Where the quoted cell that begins at a place ends; None when none does."""
+    if not record.startswith(quote, at):
+        return None
+    place = bisect_left(lasts, at + len(quote))
+    if place == len(lasts) or lasts[place] > at + len(quote) + _LONGEST_QUOTED:
+        return None
+    return lasts[place] + len(quote)
 
 
 @lru_cache(maxsize=64)
-def _lenient(delimiter: bytes | None, quote: bytes) -> re.Pattern[bytes]:
-    q, d = re.escape(quote), re.escape(delimiter) if delimiter else rb"\Z"
-    return re.compile(
-        rb"(?:\A|"
-        + d
-        + rb")("
-        + q
-        + rb"[\s\S]{0,4000}?"
-        + q
-        + rb"(?=[ \t]*(?:"
-        + d
-        + rb"|\Z))|(?:(?!"
-        + d
-        + rb")[\s\S])*)"
-    )
+def _last_quote(delimiter: bytes | None, quote: bytes) -> re.Pattern[bytes]:
+    end = re.escape(delimiter) + rb"|\Z" if delimiter else rb"\Z"
+    return re.compile(re.escape(quote) + rb"(?=[ \t]*(?:" + end + rb"))")
 
 
 def _tidy(cell: bytes) -> float:
