@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from entrepot.formats.readers.workbook import dates
 from entrepot.formats.readers.workbook.book import (
@@ -24,6 +24,8 @@ from entrepot.formats.readers.workbook.package import Stream, broken, guarded, l
 _ROOT = re.compile(rb"<(?:[A-Za-z0-9_]+:)?Workbook[\s>]")
 _NAMESPACE = b"urn:schemas-microsoft-com:office:spreadsheet"
 _MOST_SHEETS = 10_001
+_HELD_BYTES = 16 << 20
+"""A file up to this size is parsed once; a larger one for every sheet, since its cells would fill the memory."""
 _FORMATS = {
     "General": "General",
     "General Number": "General",
@@ -45,6 +47,31 @@ _FORMATS = {
     "On/Off": '"On";"On";"Off"',
 }
 """What the names of formats stand for in en-US."""
+
+
+class _Stored(NamedTuple):
+    """A cell as it is written: what its attributes say, and its data where it has any."""
+
+    place: str
+    style: str
+    kind: str | None
+    text: str
+    formula: bool
+    across: str
+    down: str
+
+
+_EMPTY = _Stored("", "", None, "", formula=False, across="", down="")
+"""Held once, however many there are."""
+
+
+class _Line(NamedTuple):
+    """A row as it is written."""
+
+    place: str
+    span: str
+    style: str
+    cells: list[_Stored]
 
 
 def is_xml2003(head: bytes) -> bool:
@@ -70,14 +97,20 @@ class Xml2003Book:
         self._file = file
         self._styles: dict[str, str] = {}
         self.epoch1904 = False
+        hold = file.seek(0, 2) <= _HELD_BYTES
+        held: list[list[_Line]] = []
         with guarded("its XML"):
             for event, found in self._events():
                 if event == "sheet":
                     self.sheets.append(Sheet(str(found)))
+                    held.append([])
+                elif event == "row" and hold and held:
+                    held[-1].append(_line(found))
                 elif event == "hidden":
                     self.sheets[-1].hidden = str(found)
                 if len(self.sheets) > _MOST_SHEETS:
                     break
+        self._held = held if hold else None
         self.hides = hiding(self._styles.values())
 
     def rows(self, sheet: int, values: Values, notes: Notes) -> Iterator[Row]:
@@ -86,23 +119,29 @@ class Xml2003Book:
         codes = [self._code(name) for name in names]
         rendering = Rendering(values, codes, epoch1904=self.epoch1904)
         styles = {name: place for place, name in enumerate(names)}
-        current, number = -1, -1
+        number = -1
         with guarded("its XML"):
-            for event, found in self._events():
-                if event == "sheet":
-                    current, number = current + 1, -1
-                    if current > sheet:
-                        return
-                elif event == "row" and current == sheet:
-                    index = _get(found, "Index")
-                    number = int(index) - 1 if index.isdigit() else number + 1
-                    if not 0 <= number < MAX_ROWS:
-                        raise broken(f"it has a row {number + 1}, and sheets end at {MAX_ROWS}")
-                    cells = _cells(found, number, rendering, styles, notes)
-                    if cells:
-                        yield number, cells
-                    span = _get(found, "Span")
-                    number += int(span) if span.isdigit() else 0
+            for line in self._lines(sheet):
+                number = int(line.place) - 1 if line.place.isdigit() else number + 1
+                if not 0 <= number < MAX_ROWS:
+                    raise broken(f"it has a row {number + 1}, and sheets end at {MAX_ROWS}")
+                cells = _cells(line, number, rendering, styles, notes)
+                if cells:
+                    yield number, cells
+                number += int(line.span) if line.span.isdigit() else 0
+
+    def _lines(self, sheet: int) -> Iterator[_Line]:
+        if self._held is not None:
+            yield from self._held[sheet]
+            return
+        current = -1
+        for event, found in self._events():
+            if event == "sheet":
+                current += 1
+                if current > sheet:
+                    return
+            elif event == "row" and current == sheet:
+                yield _line(found)
 
     def _code(self, style: str) -> str:
         code = self._styles[style]
@@ -168,25 +207,40 @@ def _get(element: Any, name: str) -> str:
     return ""
 
 
-def _cells(row: Any, number: int, rendering: Rendering, styles: dict[str, int], notes: Notes) -> list[Cell]:
+def _line(row: Any) -> _Line:
+    cells = [_stored(cell) for cell in row if local(cell) == "Cell"]
+    return _Line(_get(row, "Index"), _get(row, "Span"), _get(row, "StyleID"), cells)
+
+
+def _stored(cell: Any) -> _Stored:
+    if not len(cell) and not cell.attrib:
+        return _EMPTY
+    data = next((part for part in cell if local(part) == "Data"), None)
+    return _Stored(
+        _get(cell, "Index"),
+        _get(cell, "StyleID"),
+        None if data is None else _get(data, "Type"),
+        "" if data is None else "".join(data.itertext()),
+        bool(_get(cell, "Formula")),
+        _get(cell, "MergeAcross"),
+        _get(cell, "MergeDown"),
+    )
+
+
+def _cells(line: _Line, number: int, rendering: Rendering, styles: dict[str, int], notes: Notes) -> list[Cell]:
     cells: list[Cell] = []
     column = -1
-    usual = _get(row, "StyleID")
-    for cell in row:
-        if local(cell) != "Cell":
-            continue
-        index = _get(cell, "Index")
-        column = int(index) - 1 if index.isdigit() else column + 1
+    for cell in line.cells:
+        column = int(cell.place) - 1 if cell.place.isdigit() else column + 1
         if not 0 <= column < MAX_COLUMNS:
             raise broken(f"it has a cell right of column {MAX_COLUMNS}")
-        style = styles.get(_get(cell, "StyleID") or usual, styles.get("Default", -1))
-        data = next((part for part in cell if local(part) == "Data"), None)
-        text = "" if data is None else _text(_get(data, "Type"), "".join(data.itertext()), style, rendering, notes)
-        if data is None and _get(cell, "Formula"):
+        style = styles.get(cell.style or line.style, styles.get("Default", -1))
+        text = "" if cell.kind is None else _text(cell.kind, cell.text, style, rendering, notes)
+        if cell.kind is None and cell.formula:
             notes.uncached += 1
         if text:
             cells.append((column, text))
-        across, down = (int(n) if n.isdigit() else 0 for n in (_get(cell, "MergeAcross"), _get(cell, "MergeDown")))
+        across, down = (int(n) if n.isdigit() else 0 for n in (cell.across, cell.down))
         if (across or down) and len(notes.merges) < MAX_MERGES:
             notes.merges.append((number, column, number + down, column + across))
         column += across
