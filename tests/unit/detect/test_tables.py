@@ -150,3 +150,8 @@ def test_offsets_count_the_bytes_of_the_source(encoding: str) -> None:
     )
     assert found.data_start == len(head.encode(encoding))
     assert found.data_end == len((head + rows).encode(encoding))
+
+
+def test_many_rows_of_another_width_without_a_header_are_rows() -> None:
+    found = detect("a;b;c\n1;2;3\n" + "x;7\n" * 200_000)
+    assert (found.columns, found.tables) == (["a", "b", "c"], [])

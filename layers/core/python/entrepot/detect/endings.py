@@ -11,6 +11,8 @@ from entrepot.formats.kinds import TYPED, ColumnKinds, kind_of
 
 _FEW = 4
 """Records that are too few to be another table behind a row of empty cells."""
+_LOOKS = 500
+"""Records of another width that are looked at for a header: where so many are none, the widths only vary."""
 
 
 class Ending:
@@ -30,6 +32,7 @@ class Ending:
         self._columns = width
         self._names = names
         self._known = kinds
+        self._looks = 0
 
     def find(self) -> int:
         """The place behind the last record that could be one of its rows."""
@@ -76,6 +79,9 @@ class Ending:
         """Whether from here on, without a blank line, all rows have another number of cells."""
         width, share = self._view.width(i)
         if width == self._columns or width < 2 or len(self._view.rows[i]) != width or share < 0.7 or i == self._first:
+            return False
+        self._looks += 1
+        if self._looks > _LOOKS:
             return False
         table = [r for j, r in enumerate(self._view.rows[i : i + 60], i) if not self._view.blank(j)]
         return len(table) > 2 and header_rows(table) > 0
