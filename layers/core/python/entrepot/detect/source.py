@@ -128,9 +128,18 @@ class _Sample:
         try:
             text = codecs.getincrementaldecoder(self.encoding)("replace").decode(body, self.whole)
         except (LookupError, UnicodeError):
-            raise SourceError(f"The file is not text in {self.encoding}.", reason="encoding") from None
+            raise SourceError(
+                f"The file is not text in {self.encoding}.",
+                hint="State its encoding, or save it in UTF-8.",
+                reason="encoding",
+            ) from None
         if "\0" in text[:4096] and text.count("\0") > len(text) // 50:
-            raise SourceError("The file is binary data, not delimited text.", reason="binary", found="binary data")
+            raise SourceError(
+                "The file is binary data, not delimited text.",
+                hint="Export it as CSV in UTF-8 and send that.",
+                reason="binary",
+                found="binary data",
+            )
         self.data = text.encode("utf-8", "replace")
 
     def more(self) -> bool:
@@ -183,7 +192,11 @@ def _detection(
     first, part = found.parts[0], parts[0]
     names, more = column_names(first.names, first.width)
     if len(names) > MAX_FIELDS:
-        raise SourceError(f"The file has {len(names)} columns; {MAX_FIELDS} can be stored.", reason="too_many_columns")
+        raise SourceError(
+            f"The file has {len(names)} columns; {MAX_FIELDS} can be stored.",
+            hint="Send the columns that are needed.",
+            reason="too_many_columns",
+        )
     footnotes = found.footnotes
     if not sample.whole:
         part, footnotes = _with_tail(sample, records, first, part)
@@ -268,6 +281,9 @@ def _dialect_doubts(sample: _Sample, guess: Guess, tried: list[Guess], stated: s
     return []
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def _json_lines(sample: _Sample) -> Detection:
     names: dict[str, bool] = {}
     text = sample.text(sample.data)
@@ -287,6 +303,12 @@ def _json_lines(sample: _Sample) -> Detection:
             f"No line is a JSON object{': ' if problem else ''}{problem}.",
             hint="Write one JSON object a line.",
             reason="json",
+        )
+    if any(not name.isascii() and _HALF.search(name) for name in names):
+        raise SourceError(
+            "A name holds half of a surrogate pair, which is no character.",
+            hint="Have the file written by a library that writes whole characters.",
+            reason="encoding",
         )
     # A name that was only ever null gives way to those of the object that it stands for elsewhere.
     parents = {name[:at] for name in names for at in range(len(name)) if name[at] == "."}

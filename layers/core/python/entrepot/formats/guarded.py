@@ -63,7 +63,12 @@ class GuardedReader:
         with named(self._format):
             found = self._reader.tables()
         if not found:
-            raise SourceError(f"The {self._format} file holds no table.", reason="empty", format=self._format)
+            raise SourceError(
+                f"The {self._format} file holds no table.",
+                hint="Send a file with rows in it.",
+                reason="empty",
+                format=self._format,
+            )
         return found
 
     def batches(self, table: int) -> Iterator[Batch]:

@@ -205,4 +205,4 @@ def _position(tokens: _Tokens, measure: str) -> list[int | Decimal]:
 
 
 def _bad(why: str) -> SourceError:
-    return SourceError(f"The geometry cannot be read. {why}", reason="geometry")
+    return SourceError(f"The geometry cannot be read. {why}", hint="Correct it where it comes from.", reason="geometry")

@@ -57,7 +57,7 @@ def place(path: str | PathLike[str]) -> Iterator[Place]:
     if found.is_dir():
         raise UsageError(f"{found} is a folder.", hint="Name one file.")
     if not found.exists():
-        raise NotFoundError(f"There is no file {found}.")
+        raise NotFoundError(f"There is no file {found}.", hint="Check the path.")
     yield Place(found, found.name)
 
 

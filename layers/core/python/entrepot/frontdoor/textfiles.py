@@ -101,7 +101,7 @@ def open_source(
     try:
         file = place.open("rb")
     except FileNotFoundError:
-        raise NotFoundError(f"There is no file {place}.") from None
+        raise NotFoundError(f"There is no file {place}.", hint="Check the path.") from None
     try:
         detection = detect_source(_reader(file), place.stat().st_size, name=place.name, format=format)
         return LocalSource(file, detection, _chosen(detection, place, table))

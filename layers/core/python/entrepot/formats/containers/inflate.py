@@ -153,13 +153,17 @@ def lzma_stream(properties: bytes) -> Decompressor:
     """
     size = int.from_bytes(properties[1:5], "little")
     if len(properties) != 5 or properties[0] >= 9 * 5 * 5 or size > _XZ_MEMORY:
-        raise SourceError("LZMA data with unknown properties.", reason="broken")
+        raise SourceError(
+            "LZMA data with unknown properties.", hint="Pack the file as GZIP or ZSTD and send that.", reason="broken"
+        )
     lc_lp, pb = properties[0] % 45, properties[0] // 45
     choice = {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc_lp % 9, "lp": lc_lp // 9, "pb": pb}
     try:
         return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[choice])
     except (lzma.LZMAError, ValueError):
-        raise SourceError("LZMA data with unknown properties.", reason="broken") from None
+        raise SourceError(
+            "LZMA data with unknown properties.", hint="Pack the file as GZIP or ZSTD and send that.", reason="broken"
+        ) from None
 
 
 def inflate(

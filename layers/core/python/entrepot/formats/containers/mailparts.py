@@ -189,7 +189,11 @@ def _headers(lines: _Lines) -> Message:
         line = lines.next()
         size += len(line)
         if size > _MOST_HEADER:
-            raise SourceError(f"The message has headers of more than {_MOST_HEADER} bytes.", reason="header")
+            raise SourceError(
+                f"The message has headers of more than {_MOST_HEADER} bytes.",
+                hint="Save the attachments and send those.",
+                reason="header",
+            )
         if line[:1] in {b" ", b"\t"} and line.strip():
             field_ += line
             continue

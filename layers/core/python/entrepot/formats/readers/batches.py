@@ -121,7 +121,11 @@ def pieces(part: pa.RecordBatch | Damaged, schema: pa.Schema, limits: Limits) ->
 
     whole = part.data if isinstance(part, Damaged) else part
     if whole.num_rows * max(1, whole.num_columns) > limits.expanded_bytes:
-        raise SourceError("A batch says it has more rows than anything could hold.", reason="expanded_bytes")
+        raise SourceError(
+            "A batch says it has more rows than anything could hold.",
+            hint="It was cut short or damaged: send it again.",
+            reason="expanded_bytes",
+        )
     whole.validate()
     whole = pa.RecordBatch.from_arrays(whole.columns, schema=schema)
     for start in range(0, max(1, whole.num_rows), BATCH_ROWS):

@@ -202,11 +202,19 @@ class EdifactReader:
             shapes[""].add(elements)
             shapes.setdefault(name, _Shape()).add(elements)
             if len(shapes) > self._options.limits.tables:
-                raise SourceError("The interchange has too many kinds of segments.", reason="tables")
+                raise SourceError(
+                    "The interchange has too many kinds of segments.",
+                    hint="Split it into interchanges of one kind of message.",
+                    reason="tables",
+                )
         for name, shape in shapes.items():
             columns = [*_HEAD, *shape.columns()]
             if len(columns) > self._options.limits.columns:
-                raise SourceError("A segment of the interchange has too many elements.", reason="columns")
+                raise SourceError(
+                    "A segment of the interchange has too many elements.",
+                    hint="Check its separators.",
+                    reason="columns",
+                )
             self._tables.append(
                 Table(
                     name=name or "segments",

@@ -252,7 +252,7 @@ def _properties(feature: dict[str, Any]) -> Row:
 def _plain(value: Any, depth: int = 0) -> Any:
     """A geometry as `to_wkt` wants it."""
     if depth > MAX_DEPTH:
-        raise SourceError(f"The geometry is nested more than {MAX_DEPTH} deep.", reason="geometry")
+        raise SourceError(f"The geometry is nested more than {MAX_DEPTH} deep.", hint="Flatten it.", reason="geometry")
     if type(value) is tuple:
         return {name: _plain(inner, depth + 1) for name, inner in value}
     if type(value) is list and value and type(value[0]) is tuple:

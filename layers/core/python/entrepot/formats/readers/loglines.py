@@ -62,7 +62,11 @@ class LogReader:
         for line in lines if self._lines.whole else lines[:-1]:
             keys.update(dict.fromkeys(pairs(line) or {}))
         if not keys:
-            raise SourceError("No line is pairs of key and value.", reason="dialect")
+            raise SourceError(
+                "No line is pairs of key and value.",
+                hint="Name another pattern, or send the file as CSV.",
+                reason="dialect",
+            )
         return column_names(list(keys), len(keys))[0]
 
     @property

@@ -55,9 +55,19 @@ class Prolog:
         try:
             text = codecs.getincrementaldecoder(codec)("replace").decode(head).removeprefix("\ufeff")
         except LookupError:
-            raise SourceError(f"The encoding {codec!r} is not known.", reason="encoding", encoding=codec) from None
+            raise SourceError(
+                f"The encoding {codec!r} is not known.",
+                hint="Save the document in UTF-8.",
+                reason="encoding",
+                encoding=codec,
+            ) from None
         except UnicodeError:
-            raise SourceError(f"The file is not text in {codec}.", reason="encoding", encoding=codec) from None
+            raise SourceError(
+                f"The file is not text in {codec}.",
+                hint="State its encoding, or save it in UTF-8.",
+                reason="encoding",
+                encoding=codec,
+            ) from None
         said = _declared.match(text)
         self.encoding = encoding or (marked[0] if marked else said[1].lower() if said else "utf-8")
         # The parser knows neither UTF-32 nor all names of encodings, nor UTF-16 that nothing declares.

@@ -113,7 +113,11 @@ class XmlReader:
             return [self._plan(_at(survey.root, self._options.path))]
         found = find_tables(root)
         if len(found) > self._options.limits.tables:
-            raise SourceError(f"The document has {len(found)} kinds of records.", reason="tables")
+            raise SourceError(
+                f"The document has {len(found)} kinds of records.",
+                hint="Name the repeating element with `--path`.",
+                reason="tables",
+            )
         # What contains records hardly is one.
         plans = [self._plan(node) for node in found or [single_record(root)]]
         tables = frozenset(plan.node for plan in plans)

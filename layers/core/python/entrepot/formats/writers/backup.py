@@ -54,7 +54,7 @@ class BackupWriter:
     def begin(self, name: str, schema: pa.Schema) -> None:
         """Starts a table."""
         if name in self._tables:
-            raise UsageError(f"Two tables are called {name!r}.", table=name)
+            raise UsageError(f"Two tables are called {name!r}.", hint="Rename one of them.", table=name)
         rows = Rows(schema)
         self._end_table()
         columns, types, arrow = [], [], []

@@ -86,18 +86,30 @@ def _dialect(options: WriterOptions) -> _Dialect:
     chosen("line_end", dialect.line_end, ("\n", "\r\n", "\r"))
     chosen("quoting", dialect.quoting, _QUOTING)
     if not dialect.delimiter or set(dialect.delimiter) & set("\r\n" + dialect.quote):
-        raise UsageError("Option 'delimiter' is text other than line ends and the quote.", option="delimiter")
+        raise UsageError(
+            "Option 'delimiter' is text other than line ends and the quote.",
+            hint="Such as a semicolon.",
+            option="delimiter",
+        )
     if len(dialect.quote) > 1 or len(dialect.escape) > 1:
-        raise UsageError("Options 'quote' and 'escape' are one character each, or none.", option="quote")
+        raise UsageError(
+            "Options 'quote' and 'escape' are one character each, or none.",
+            hint="Such as a double quote.",
+            option="quote",
+        )
     if dialect.escape and dialect.escape in dialect.delimiter:
-        raise UsageError("Option 'escape' is no part of the delimiter.", option="escape")
+        raise UsageError(
+            "Option 'escape' is no part of the delimiter.", hint="Choose another character.", option="escape"
+        )
     if not dialect.quote and dialect.escape == '"':
         dialect = _Dialect(**{**options, "escape": ""})
     try:
         codecs.lookup(dialect.encoding)
         "a".encode(dialect.encoding)
     except (LookupError, UnicodeError):
-        raise UsageError(f"The encoding {dialect.encoding!r} is not known.", option="encoding") from None
+        raise UsageError(
+            f"The encoding {dialect.encoding!r} is not known.", hint="Such as utf-8 or cp1252.", option="encoding"
+        ) from None
     return dialect
 
 

@@ -24,7 +24,9 @@ def open_json(file: IO[bytes], options: WriterOptions) -> Writer:
     """
     indent = checked(options, {"indent": 0}, "JSON")["indent"]
     if not 0 <= indent <= 16:
-        raise UsageError("Option 'indent' is a number from 0 to 16.", option="indent")
+        raise UsageError(
+            "Option 'indent' is a number from 0 to 16.", hint="Leave it out for one line.", option="indent"
+        )
     return JsonWriter(file, indent=indent)
 
 

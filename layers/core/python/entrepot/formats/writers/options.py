@@ -66,4 +66,8 @@ def unique_names(schema: pa.Schema, format: str) -> None:  # noqa: A002
     names = schema.names
     if len(set(names)) != len(names):
         twice = next(n for n in names if names.count(n) > 1)
-        raise UsageError(f"Two columns are called {twice!r}; {format} has one value for a name.", column=twice)
+        raise UsageError(
+            f"Two columns are called {twice!r}; {format} has one value for a name.",
+            hint="Rename one of them.",
+            column=twice,
+        )

@@ -41,7 +41,11 @@ def open_xml(file: IO[bytes], options: WriterOptions) -> Writer:
     chosen("invalid", known["invalid"], ("replace", "refuse"))
     for name in ("root", "row"):
         if element_name(known[name]) != known[name]:
-            raise UsageError(f"Option {name!r} is no name of an element: {known[name]!r}.", option=name)
+            raise UsageError(
+                f"Option {name!r} is no name of an element: {known[name]!r}.",
+                hint="Begin it with a letter; letters, digits, - and _ may follow.",
+                option=name,
+            )
     return XmlWriter(file, known)
 
 

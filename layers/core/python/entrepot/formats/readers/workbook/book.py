@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -193,6 +193,21 @@ class Book(Protocol):
 def hiding(codes: Iterable[str]) -> bool:
     """Whether one of the formats shows nothing of some numbers."""
     return any(format_of(code).hides for code in set(codes))
+
+
+def apart(sheets: Sequence[Sheet], where: Callable[[Sheet], object]) -> tuple[list[Sheet], list[str]]:
+    """The sheets without those that point at the rows of an earlier one, and a doubt when there are such.
+
+    No program writes them; a small file of thousands would otherwise be as much work as a large one.
+
+    Args:
+        sheets: As the workbook lists them.
+        where: Where the rows of a sheet are; an empty text where that is not said.
+    """
+    seen: dict[object, Sheet] = {}
+    kept = [sheet for sheet in sheets if where(sheet) == "" or seen.setdefault(where(sheet), sheet) is sheet]
+    less = len(sheets) - len(kept)
+    return kept, [f"{less} sheets point at the rows of another one; they were left out."] if less else []
 
 
 def items(book: Book, sheet: int, values: Values, notes: Notes) -> Iterator[Row | Block]:

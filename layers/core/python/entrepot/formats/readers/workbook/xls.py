@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from io import BufferedReader
+from operator import attrgetter
 
-from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values, hiding
+from entrepot.formats.readers.workbook.book import Notes, Rendering, Row, Sheet, Values, apart, hiding
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import broken, encrypted, guarded
 from entrepot.formats.readers.workbook.records import BOFS, EOF, Records, Segments, codec_of
@@ -62,6 +63,8 @@ class XlsBook:
             if kind == EOF:
                 break
             self._global(kind, data, records)
+        self.sheets, doubts = apart(self.sheets, attrgetter("offset"))
+        self.doubts += doubts
         if bare and not self.sheets:
             self.sheets = [Sheet(self._name, "", "", 0)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import struct
 from collections.abc import Iterator
+from operator import attrgetter
 
 from entrepot.formats.readers.workbook.book import (
     ERRORS,
@@ -17,6 +18,7 @@ from entrepot.formats.readers.workbook.book import (
     Row,
     Sheet,
     Values,
+    apart,
     hiding,
 )
 from entrepot.formats.readers.workbook.numberformat import built_in
@@ -141,6 +143,8 @@ class XlsbBook:
                     self.sheets.append(Sheet(name, _HIDDEN.get(data[0], ""), place))
                 else:
                     others += 1
+        self.sheets, doubts = apart(self.sheets, attrgetter("place"))
+        self.doubts += doubts
         if others:
             self.doubts.append(f"{others} sheets are charts or dialogs and have no rows.")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import IO
 
-from entrepot.formats.readers.workbook.book import Block, Notes, Rendering, Row, Sheet, Values, hiding
+from entrepot.formats.readers.workbook.book import Block, Notes, Rendering, Row, Sheet, Values, apart, hiding
 from entrepot.formats.readers.workbook.fastrows import FastRows, is_plain
 from entrepot.formats.readers.workbook.numberformat import built_in
 from entrepot.formats.readers.workbook.package import Package, broken, elements, guarded, local, relations, tree
@@ -69,6 +70,8 @@ class XlsxBook:
             self.doubts.append(f"{others} sheets are charts or dialogs and have no rows.")
         if not self.sheets and not others:
             self._guess_sheets()
+        self.sheets, doubts = apart(self.sheets, attrgetter("place"))
+        self.doubts += doubts
 
     def _content_types(self) -> bytes:
         return self._package.read("[Content_Types].xml") if "[Content_Types].xml" in self._package else b""
