@@ -224,6 +224,7 @@ def _tables(reader: Reader, target: _Target, table: str | int | None, found: Pla
             columns = one.names(target.format)
             one.write(opened, target.format)
         written = opened.close()
+    doubts += [doubt for doubt in reader.doubts if doubt not in doubts]  # of rows, told when all were read
     return Conversion(
         source=str(found.path),
         target=str(target.path),
