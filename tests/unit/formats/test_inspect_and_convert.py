@@ -83,7 +83,7 @@ def test_a_ragged_row_is_kept_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["b.parquet", "b.jsonl", "b.xlsx", "b.sql"])
 def test_a_ragged_row_becomes_a_row_with_types_and_is_told(tmp_path: Path, target: str) -> None:
-    (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * 9 + b"3\n4,5\n6,\"7\n")
+    (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * 9 + b'3\n4,5\n6,"7\n')
     done = entrepot.convert(tmp_path / "a.csv", tmp_path / target)
     assert done.rows == 12
     assert [d.split(":")[1] for d in done.doubts if " rows had " in d] == [" 11.", " 13."]
