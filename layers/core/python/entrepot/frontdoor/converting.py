@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format_of, open_reader
+from entrepot.detect.opening import BY_BYTES, as_asked, choose, detection_of_table, format_of, open_reader, unused
 from entrepot.errors import EntrepotError, SourceError, UsageError
 from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
@@ -120,11 +120,13 @@ def _convert(found: Place, target: _Target, table: str | int | None, options: Re
         kind = format_of(file, found.name)
         if kind.container is not None:
             return _member(found, file, target, table, options)
+        reading = options or ReadOptions(values="shown" if target.format in _TEXT else "exact")
+        kind = as_asked(kind, reading)
         if kind.format in BY_BYTES and target.format in _TEXT and not target.options:
-            return _text(found, target, table)
-        as_asked = options or ReadOptions(values="shown" if target.format in _TEXT else "exact")
-        reader = _reader(found, file, str(kind.format), as_asked)
-        return _tables(reader, target, table, found)
+            done = _text(found, target, table)
+        else:
+            done = _tables(_reader(found, file, str(kind.format), reading), target, table, found)
+        return done.model_copy(update={"doubts": [*done.doubts, *unused(kind, reading)]})
 
 
 def _reader(found: Place, file: IO[bytes], format: str, options: ReadOptions) -> Reader:  # noqa: A002
