@@ -152,8 +152,7 @@ def test_json_lines_keep_their_numbers_digits_and_refuse_what_is_no_object() -> 
 
 def test_a_long_record_is_named_by_its_row_and_place_wherever_the_bytes_were_cut() -> None:
     data = b"1,2\n3,4\n" + b"x" * 40 + b"\n5,6\n"
-    # Blocks are shorter than the longest record: what lies before it is counted by then.
-    for size in (15, 10, 3):
+    for size in (len(data), 15, 10, 3):
         splitter = Splitter(any_detection(data_start=4), 1 << 10, max_record_bytes=20)
         with pytest.raises(SourceError) as caught:
             for at in range(0, len(data), size):
