@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.formats.reading import Batch, Table
 from entrepot.formats.text import parse_chunk
-from entrepot.frontdoor.delimitedfile import header_cells, of_table, table_names
+from entrepot.frontdoor.delimitedfile import DelimitedFile, header_cells, of_table, table_names
 from entrepot.frontdoor.textfiles import open_source
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class DelimitedReader:
 
     def __init__(self, path: Path, format: str) -> None:  # noqa: A002
         self._path = path
-        self._stated = format if format == "jsonl" else None
-        with open_source(path, format=self._stated) as opened:
+        with open_source(path, format=format if format == "jsonl" else None) as opened:
             self._detection: Detection = opened.detection
 
     @property
@@ -66,7 +65,8 @@ class DelimitedReader:
         import pyarrow as pa
 
         (only,) = self.tables()[table : table + 1]
-        with open_source(self._path, format=self._stated, table=table) as opened:
+        with self._path.open("rb") as file:
+            opened = DelimitedFile(file, self._detection, table)
             for chunk, data in opened.chunks():
                 parsed = parse_chunk(data, opened.as_read, chunk)
                 rows = parsed.rows
