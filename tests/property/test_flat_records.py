@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from entrepot.errors import SourceError
 from entrepot.formats import jsonl
 from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.parsed import ParsedChunk
+from entrepot.formats.readers import json_runs, json_text
+from entrepot.formats.readers.jsondoc import open_json
+from entrepot.formats.reading import ReadOptions
 from entrepot.formats.text import parse_chunk
 from entrepot.model.source import Chunk, Detection
 
@@ -142,3 +149,55 @@ def test_records_read_together_are_those_read_one_by_one(data: bytes, encoding: 
 def test_plain_records_are_not_read_one_by_one(records: list[str]) -> None:
     with patch.object(jsonl, "_read", side_effect=AssertionError):
         assert read("\n".join(records).encode(), "utf-8").read == len(records)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    """JSON documents with arrays of records in them, more or less."""
+    elements = st.lists(st.one_of(plain, plain, plain, plain, nearly, written(scalars), written(nested)), max_size=8)
+    comma = draw(st.sampled_from([",", ",", ",\n", ", ", " ,\r\n  ", ";", ""]))
+    array = (
+        "[" + draw(st.sampled_from(["", "\n", " "])) + comma.join(draw(elements)) + draw(st.sampled_from(["]", "\n]"]))
+    )
+    data = (
+        draw(st.sampled_from(["{}", '{{"é":1,"rows":{}}}', '{{"one":{0},"two":{0}}}', "[1,{}]"])).format(array).encode()
+    )
+    for place, byte in draw(changes):
+        at = place % (len(data) + 1)
+        data = data[:at] + byte + data[at + (place % 2) :]
+    return data or b"[]"
+
+
+def told(data: bytes, arrays: str = "keep") -> list[Any]:
+    """All that a reader says of a document; the last of it is what is wrong, if something is."""
+    found: list[Any] = []
+    try:
+        reader = open_json(io.BytesIO(data), "x.json", ReadOptions(arrays=arrays))  # type: ignore[arg-type]
+        for n, table in enumerate(reader.tables()):
+            found.append((table.name, table.header, table.rows, table.doubts, table.schema))
+            for batch in reader.batches(n):
+                numbers = batch.rows or range(batch.first_row, batch.first_row + batch.data.num_rows)
+                found += zip(numbers, batch.data.to_pylist(), strict=True)
+                found += batch.refused
+        found.append(reader.doubts)
+    except SourceError as error:
+        found.append((error.message, error.hint, error.facts))
+    return found
+
+
+def nothing_ahead(_: json_text.Cursor) -> Iterator[Any]:
+    """Passes no elements."""
+    return (yield from ())
+
+
+@given(documents(), st.sampled_from([7, 100, 1 << 20]), st.integers(0, 1), st.sampled_from(["keep", "keep", "explode"]))
+@settings(max_examples=400, deadline=None)
+@example(b'[{"a":1},{"a":[{}]},{"b":"\\""}]', 1 << 20, 0, "keep")
+@example('[{"é":"😀"},{"a":[]},{"é":1}]'.encode(), 1 << 20, 0, "keep")
+@example(b'[{"a":{},"b":1},{"a":""},{"a":null,"c":2}]', 1 << 20, 0, "keep")
+def test_elements_read_together_are_those_read_one_by_one(data: bytes, block: int, few: int, arrays: str) -> None:
+    with patch.object(json_text, "BLOCK", block), patch.object(json_runs, "_FEW", few):
+        found = told(data, arrays)
+    with patch.object(json_text, "BLOCK", block), patch.object(json_runs, "_flat", nothing_ahead):
+        expected = told(data, arrays)
+    assert found == expected

@@ -45,6 +45,7 @@ class FlatBlock:
     fields: dict[str, Field] = field(default_factory=dict)
     _tokens: pa.StringArray | None = None
     _cells: Ints | None = None
+    _empty: Bools | None = None
 
     def known(self, names: Container[str]) -> FlatBlock:
         """The records that have values for these names only."""
@@ -66,7 +67,27 @@ class FlatBlock:
             own = kept[one.rows]
             if own.any():
                 fields[name] = Field(rows[one.rows[own]], one.members[own], one.filled[own])
-        return FlatBlock(self.records[kept], fields, self._tokens, self._cells)
+        return FlatBlock(self.records[kept], fields, self._tokens, self._cells, self._empty)
+
+    def part(self, first: int, last: int) -> FlatBlock:
+        """Some records that follow each other."""
+        if not first and last == len(self.records):
+            return self
+        fields = {}
+        for name, one in self.fields.items():
+            begin, end = np.searchsorted(one.rows, (first, last))
+            if begin < end:
+                fields[name] = Field(one.rows[begin:end] - first, one.members[begin:end], one.filled[begin:end])
+        return FlatBlock(self.records[first:last], fields, self._tokens, self._cells, self._empty)
+
+    def names(self) -> list[tuple[int, int, str]]:
+        """The names in the order in which they come first, each behind the record and the member where it does."""
+        return sorted((int(one.rows[0]), int(one.members[0]), name) for name, one in self.fields.items())
+
+    def only_null(self, name: str) -> bool:
+        """Whether a name stands in front of null everywhere; an empty text is something else here."""
+        one = self.fields[name]
+        return not one.filled.any() and (self._empty is None or not self._empty[one.members].any())
 
     def column(self, name: str) -> pa.StringArray:
         """The cells of a name in all records that were read; null where there is none, or an empty one."""

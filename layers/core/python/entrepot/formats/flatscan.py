@@ -55,6 +55,33 @@ def flat_block(data: bytes, starts: Ints, ends: Ints) -> FlatBlock:
     return members.block(data, slashes, good)
 
 
+def flat_objects(data: bytes) -> tuple[Ints, Ints]:
+    """Where the objects start and end that a text begins with, as far as it goes on with objects.
+
+    Args:
+        data: Text in UTF-8 that begins with a value. What stands between the objects is not looked at.
+    """
+    text = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(text == _QUOTE)
+    if b"\\" in data:
+        quotes = quotes[~_escaped(np.flatnonzero(text == _SLASH), quotes)]
+    shape = text & 0xDF  # brackets are braces without one bit
+    marks = np.flatnonzero((shape == ord("[")) | (shape == ord("]")))
+    marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+    opened = shape[marks] == ord("[")
+    depth = np.cumsum(np.where(opened, 1, -1))
+    starts, ends = marks[opened & (depth == 1)], marks[~opened & (depth == 0)]
+    count = min(len(starts), len(ends))
+    last = next(iter(np.flatnonzero(depth < 0)), None)
+    if last is not None:
+        count = min(count, int(np.searchsorted(ends, marks[last])))
+    others = np.flatnonzero(text[starts[:count]] != _OPEN)
+    count = int(others[0]) if len(others) else count
+    if not count or starts[0]:
+        count = 0
+    return starts[:count], ends[:count] + 1
+
+
 def _whole(data: bytes, text: Bytes, starts: Ints, ends: Ints) -> Bools:
     """Which records stand in braces, and hold nothing but text without control characters."""
     good: Bools = (ends - starts > 2) & (text.take(starts, mode="clip") == _OPEN)
@@ -197,7 +224,8 @@ class _Members:
         words = EightBytes(data)
         self._scalars(tokens, words, filled, good)
         fields = self._fields(data, tokens, words, filled, good)
-        return FlatBlock(np.arange(len(good)), fields, tokens, cells).only(good)
+        empty = ~self.bare & ~filled
+        return FlatBlock(np.arange(len(good)), fields, tokens, cells, empty).only(good)
 
     def _scalars(self, tokens: pa.StringArray, words: EightBytes, filled: Bools, good: Bools) -> None:
         """Looks at values that are no texts."""
