@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from entrepot.errors import SourceError
 from entrepot.formats.mend import LONG
 from entrepot.formats.reading import Batch, Table
-from entrepot.frontdoor.delimitedfile import Oddities, Rows, header_cells, of_table, table_names
+from entrepot.frontdoor.delimitedfile import DelimitedFile, Oddities, Rows, header_cells, of_table, table_names
 from entrepot.frontdoor.textfiles import open_source
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class DelimitedReader:
 
     def __init__(self, path: Path, format: str) -> None:  # noqa: A002
         self._path = path
-        self._stated = format if format == "jsonl" else None
-        with open_source(path, format=self._stated) as opened:
+        with open_source(path, format=format if format == "jsonl" else None) as opened:
             self._detection: Detection = opened.detection
         self._odd: list[str] = []
 
@@ -71,7 +70,8 @@ class DelimitedReader:
             SourceError: A row has more cells than the table has columns, or cannot be read.
         """
         (only,) = self.tables()[table : table + 1]
-        with open_source(self._path, format=self._stated, table=table) as opened:
+        with self._path.open("rb") as file:
+            opened = DelimitedFile(file, self._detection, table)
             row = only.first_row
             for block in opened.blocks():
                 columns = _columns(block, len(only.schema), opened.odd) if isinstance(block, list) else block.columns
