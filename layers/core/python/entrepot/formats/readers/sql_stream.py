@@ -99,6 +99,8 @@ class Window:
                     return False
                 continue
             self.pos = end
+            if self.data[end : end + 1] == b";":
+                return True
 
     def peek(self, pattern: re.Pattern[bytes], count: int) -> re.Match[bytes] | None:
         """What a pattern matches here, ``count`` bytes being at hand."""
