@@ -190,8 +190,9 @@ class DumpReader:
         found = self._found[table]
         cells = Cells(self._tables[table].schema, self._letters, self._limits)
         places = {name.lower(): i for i, name in enumerate(found.names)}
+        script = self._script(self._start)
         for start, end in found.spans:
-            script = self._script(start)
+            script.window.seek(start)
             for event in script.events():
                 if isinstance(event, Rows) and event.table == found.name:
                     width = len(found.declared or []) or len(places)
