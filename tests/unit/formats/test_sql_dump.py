@@ -228,6 +228,16 @@ def test_rows_that_a_database_would_complete_are_refused_alone(value):
     assert "never run" in message
 
 
+def test_parentheses_without_end_are_refused_and_not_followed():
+    deep = b"(" * 5000 + b"1" + b")" * 5000
+    source = opened(b"INSERT INTO t (a) VALUES ((((1)))), (" + deep + b"), (3);")
+    assert [r["a"] for r in rows(source)] == ["1", "3"]
+    assert [(row, code) for row, code, _ in refused(source)] == [(2, "expression")]
+    with pytest.raises(SourceError) as caught:
+        list(opened(b"INSERT INTO t VALUES " + b"(" * 100_000).batches(0))
+    assert caught.value.facts["reason"] == "truncated"
+
+
 @pytest.mark.parametrize(
     ("script", "name"),
     [
