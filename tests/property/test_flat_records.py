@@ -132,6 +132,11 @@ def one_by_one(data: bytes, encoding: str) -> ParsedChunk:
 @settings(max_examples=400, deadline=None)
 @example(b'{"a":1}\n{"a":"\\\\"}\n{"a":"\\\\\\""}\n{"a":1,"a":2}\n', "utf-8", 1 << 20)
 @example(b'{"a":"1","b":\\"}\n{"a":"\\"}\n{"a":1}\n', "utf-8", 1 << 20)
+@example(b'{"a":"\\u0000"}\n{"a":"\\ud800"}\n{"a":"\t"}\n{"a":"\0"}\n{"a":"\\x"}\n{"\\u0061":1}\n', "utf-8", 1 << 20)
+@example(
+    b'{"a":01}\n{"a":1.}\n{"a":.5}\n{"a":1.2.3}\n{"a":-0}\n{"a":}\n{"a":0.10}\n{"a":00}\n{"a":1 }\n', "utf-8", 1 << 20
+)
+@example(b'{"a":"\xff"}\n{"a":"\xc3\xa9"}\n{"a":"x"}\n', "utf-8", 1 << 20)
 @example(b'{"b":null,"unknown":null}\n{"a":"x","unknown":""}\n{"unknown":1}\n', "utf-8", 1 << 20)
 def test_records_read_together_are_those_read_one_by_one(data: bytes, encoding: str, block: int) -> None:
     with patch.object(jsonl, "BLOCK", block):
@@ -193,6 +198,8 @@ def nothing_ahead(_: json_text.Cursor) -> Iterator[Any]:
 @given(documents(), st.sampled_from([7, 100, 1 << 20]), st.integers(0, 1), st.sampled_from(["keep", "keep", "explode"]))
 @settings(max_examples=400, deadline=None)
 @example(b'[{"a":1},{"a":[{}]},{"b":"\\""}]', 1 << 20, 0, "keep")
+@example(b'[{"a":1,"b":2},{"a":1,"b":2},{"a":1,"a":2}]', 1 << 20, 0, "keep")
+@example(b'[{"a":"\\u0000"},{"a":"\\ud800"},{"a":"x"},{"a":"\\x"}]', 1 << 20, 0, "keep")
 @example('[{"é":"😀"},{"a":[]},{"é":1}]'.encode(), 1 << 20, 0, "keep")
 @example(b'[{"a":{},"b":1},{"a":""},{"a":null,"c":2}]', 1 << 20, 0, "keep")
 def test_elements_read_together_are_those_read_one_by_one(data: bytes, block: int, few: int, arrays: str) -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-BLOCK = 1 << 20
-"""Bytes that are looked at together: what is found in them stays in the processor's cache."""
+BLOCK = 2 << 20
+"""Bytes that are looked at together: enough for each step to be worth its call, few enough to stay near."""
 
 _SCALAR = r"^(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)$"
 _BLANK, _QUOTE, _COMMA, _COLON, _SLASH, _OPEN, _CLOSE = b' ",:\\{}'
