@@ -128,7 +128,9 @@ class DumpReader:
             else:
                 table.name = event.table
                 self._note_columns(script, table, event)
-                script.pass_rows(event)
+                # A first row that cannot be read tells no width; the next statement may.
+                known = event.columns is not None or bool(table.declared or table.width)
+                script.pass_rows(event, alike=known)
                 joined = last == table.name or spans > _SPANS
                 spans += not joined
                 table.add(event.start, script.window.offset, joined=joined)
