@@ -235,6 +235,13 @@ def test_the_first_row_that_can_be_read_tells_the_width():
     assert [row for row, _, _ in refused(source)] == [1]
 
 
+def test_no_row_is_read_twice_where_an_end_is_missing():
+    script = (
+        b"INSERT INTO t VALUES (1)\nINSERT INTO u VALUES (2);\nINSERT INTO u VALUES (3);\nINSERT INTO t VALUES (4);"
+    )
+    assert [r["column_1"] for r in rows(opened(script))] == ["1", "4"]
+
+
 def test_what_follows_many_plain_rows_is_told_where_it_stands():
     plain = b"INSERT INTO t VALUES " + b", ".join([b"(1)"] * 100) + b","
     (batch,) = opened(plain + b" (a), (2);").batches(0)

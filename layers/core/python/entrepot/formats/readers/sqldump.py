@@ -196,6 +196,8 @@ class DumpReader:
         for start, end in found.spans:
             script.window.seek(start)
             for event in script.events():
+                if isinstance(event, Rows) and event.start >= end:
+                    break  # rows that were passed may have led beyond the span, and what follows has its own
                 if isinstance(event, Rows) and event.table == found.name:
                     width = len(found.declared or []) or len(places)
                     own = list(range(width)) if event.columns is None else _places(event, places)
