@@ -228,6 +228,30 @@ def test_rows_that_a_database_would_complete_are_refused_alone(value):
     assert "never run" in message
 
 
+def test_the_first_row_that_can_be_read_tells_the_width():
+    source = opened(b"INSERT INTO u VALUES (, 1);\nINSERT INTO u VALUES (1, 2);\nINSERT INTO u VALUES (3, 4);\n")
+    assert source.tables()[0].schema.names == ["column_1", "column_2"]
+    assert [r["column_2"] for r in rows(source)] == ["2", "4"]
+    assert [row for row, _, _ in refused(source)] == [1]
+
+
+def test_no_row_is_read_twice_where_an_end_is_missing():
+    script = (
+        b"INSERT INTO t VALUES (1)\nINSERT INTO u VALUES (2);\nINSERT INTO u VALUES (3);\nINSERT INTO t VALUES (4);"
+    )
+    assert [r["column_1"] for r in rows(opened(script))] == ["1", "4"]
+
+
+def test_what_follows_many_plain_rows_is_told_where_it_stands():
+    plain = b"INSERT INTO t VALUES " + b", ".join([b"(1)"] * 100) + b","
+    (batch,) = opened(plain + b" (a), (2);").batches(0)
+    assert (batch.data.num_rows, list(batch.rows)[-2:]) == (101, [100, 102])
+    assert [(r.row, r.raw) for r in batch.refused] == [(101, " (a)")]
+    with pytest.raises(SourceError) as caught:
+        list(opened(plain + b" (1;").batches(0))
+    assert caught.value.facts["offset"] == len(plain)
+
+
 def test_parentheses_without_end_are_refused_and_not_followed():
     deep = b"(" * 5000 + b"1" + b")" * 5000
     source = opened(b"INSERT INTO t (a) VALUES ((((1)))), (" + deep + b"), (3);")

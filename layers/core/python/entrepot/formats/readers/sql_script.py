@@ -187,8 +187,12 @@ class Script:
             raise statements.refused(statements.name_of(words), start)
         return None
 
-    def pass_rows(self, event: Rows) -> None:
+    def pass_rows(self, event: Rows, *, alike: bool = True) -> None:
         """Passes over rows.
+
+        Args:
+            event: Where they are.
+            alike: Also over those of the statements that follow and begin with the same letters.
 
         Raises:
             SourceError: They never end.
@@ -198,7 +202,7 @@ class Script:
             for _ in self.copied_lines():
                 pass
             return
-        start, head = event.start, event.head
+        start, head = event.start, event.head if alike else b""
         while True:
             if not window.pass_body(self._dialect.body):
                 raise open_end(start)

@@ -128,7 +128,9 @@ class DumpReader:
             else:
                 table.name = event.table
                 self._note_columns(script, table, event)
-                script.pass_rows(event)
+                # A first row that cannot be read tells no width; the next statement may.
+                known = event.columns is not None or bool(table.declared or table.width)
+                script.pass_rows(event, alike=known)
                 joined = last == table.name or spans > _SPANS
                 spans += not joined
                 table.add(event.start, script.window.offset, joined=joined)
@@ -194,6 +196,8 @@ class DumpReader:
         for start, end in found.spans:
             script.window.seek(start)
             for event in script.events():
+                if isinstance(event, Rows) and event.start >= end:
+                    break  # rows that were passed may have led beyond the span, and what follows has its own
                 if isinstance(event, Rows) and event.table == found.name:
                     width = len(found.declared or []) or len(places)
                     own = list(range(width)) if event.columns is None else _places(event, places)
