@@ -354,6 +354,22 @@ def test_blocks_of_any_size_give_the_same_rows(script, monkeypatch):
         assert rows(opened(script)) == wanted
 
 
+def test_statements_without_semicolons_are_those_of_sql_server():
+    script = b"INSERT INTO a (id, n) VALUES (1, 'x')\ninsert into b (k) VALUES (7)\n\nINSERT INTO a VALUES (2, 'y')\n"
+    source = opened(script)
+    assert [t.name for t in source.tables()] == ["a", "b"]
+    assert [rows(source, 0), rows(source, 1)] == [[{"id": "1", "n": "x"}, {"id": "2", "n": "y"}], [{"k": "7"}]]
+
+
+def test_a_missing_semicolon_is_refused_and_passes_over_no_rows():
+    script = (
+        b"-- MySQL dump\nINSERT INTO `a` VALUES (1),(2)\n INSERT INTO `b` VALUES (7);\nINSERT INTO `a` VALUES (3);\n"
+    )
+    with pytest.raises(SourceError, match="no semicolon"):
+        source = opened(script)
+        [rows(source, n) for n in range(len(source.tables()))]
+
+
 def test_texts_in_another_encoding_are_refused_row_by_row():
     script = b"INSERT INTO t VALUES ('\xc4\x85\xc4\x99 ok'), ('\xff'), ('z');\n" + b"-- \xc4\x85\xc4\x99\n" * 50
     source = opened(script, encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from entrepot.errors import SourceError
 from entrepot.formats.readers import sql_statements as statements
 from entrepot.formats.readers.sql_block import FEW, Block
-from entrepot.formats.readers.sql_dialect import Dialect
+from entrepot.formats.readers.sql_dialect import SQLSERVER, Dialect
 from entrepot.formats.readers.sql_functions import of_kind
 from entrepot.formats.readers.sql_plain import PlainRows
 from entrepot.formats.readers.sql_rows import IncompleteError, Values, row_end
@@ -141,6 +141,14 @@ class Inserts:
             window.pos = nothing.end()
         elif window.data[window.pos : window.pos + 1] == b";":
             window.pos += 1
+        elif window.pos < len(window.data) and self._dialect.word != SQLSERVER:
+            # Only SQL Server begins the next statement so; to look for this one's end would pass over its rows.
+            raise SourceError(
+                f"The INSERT that ends at byte {window.offset:,} has no semicolon before what follows.",
+                hint="Write the script with a semicolon behind each statement, or say for which database it is.",
+                reason="statement",
+                offset=window.offset,
+            )
         elif window.pos < len(window.data) and not _WORD.match(window.data, window.pos):
             raise open_end(window.offset)
 

@@ -115,7 +115,10 @@ def _row(word: str) -> re.Pattern[bytes]:
         # A text of bytes may be an old date's, which only its type tells.
         value += rb"|CAST\((?!N?'\\x)(?:" + value + rb")" + _AS
     value = rb"(?:" + value + rb")"
-    return re.compile(rb"\s*+\(\s*+(" + value + rb"(?:,\s*+" + value + rb")*+)\)(?:(,)(?=\s*+\()|\s*+;?+)", re.DOTALL)
+    stop = rb"\s*+;?+" if word == SQLSERVER else rb"\s*+;"
+    return re.compile(
+        rb"\s*+\(\s*+(" + value + rb"(?:,\s*+" + value + rb")*+)\)(?:(,)(?=\s*+\()|" + stop + rb")", re.DOTALL
+    )
 
 
 def _replaced(part: bytes) -> bytes:
