@@ -19,6 +19,7 @@ from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
 from entrepot.frontdoor.places import Place, place, unpacked, weigh
 from entrepot.frontdoor.rewriting import rewrite
+from entrepot.frontdoor.spooling import QUICK, Spool
 from entrepot.frontdoor.surveying import columns_of, profile_batches
 from entrepot.frontdoor.typed import Typed
 from entrepot.model.base import Model
@@ -222,7 +223,7 @@ def _tables(reader: Reader, target: _Target, table: str | int | None, found: Pla
             write.setdefault("header", bool(tables[places[0]].header))
         opened = writer(target.format)(out, write)
         for n in places:
-            one = _Table(reader, tables, n, found)
+            one = _Table(reader, tables, n, found, target.path.parent)
             columns = one.names(target.format)
             one.write(opened, target.format)
         written = opened.close()
@@ -250,6 +251,7 @@ class _Table:
     tables: list[Table]
     n: int
     found: Place
+    folder: Path
 
     def names(self, format: str) -> list[str]:  # noqa: A002
         """The columns' names: into text the header as it stands, else names that are usable and unique."""
@@ -264,20 +266,29 @@ class _Table:
         schema = self.tables[self.n].schema
         if not len(schema) and format in _TEXT:
             return  # what has no cells is an empty text
-        rows: Iterable[pa.RecordBatch]
-        if format in KINDS_OF_TYPES and any(pa.types.is_string(f.type) for f in schema):
-            size = self.found.path.stat().st_size
-            detection = detection_of_table(self.reader, self.tables, self.n, size, said=True)
-            typed = Typed(detection, profile_batches(self._batches(), len(schema)), schema)
-            rows, schema = typed.batches(self._batches()), typed.schema
-        else:
-            rows = (batch.data for batch in self._batches())
-        # Names may come twice in a header; a schema does not mind.
-        named = zip(schema, self.names(format), strict=True)
-        shown = pa.schema([field.with_name(name) for field, name in named])
-        opened.begin(self.tables[self.n].name, shown)
-        for batch in rows:
-            opened.write(pa.RecordBatch.from_arrays(batch.columns, schema=shown))
+        with contextlib.ExitStack() as stack:
+            rows: Iterable[pa.RecordBatch]
+            if format in KINDS_OF_TYPES and any(pa.types.is_string(f.type) for f in schema):
+                typed, given = self._typed(stack)
+                rows, schema = typed.batches(given), typed.schema
+            else:
+                rows = (batch.data for batch in self._batches())
+            # Names may come twice in a header; a schema does not mind.
+            named = zip(schema, self.names(format), strict=True)
+            shown = pa.schema([field.with_name(name) for field, name in named])
+            opened.begin(self.tables[self.n].name, shown)
+            for batch in rows:
+                opened.write(pa.RecordBatch.from_arrays(batch.columns, schema=shown))
+
+    def _typed(self, stack: contextlib.ExitStack) -> tuple[Typed, Iterable[Batch]]:
+        """What all rows say of the columns' types, and the rows once more."""
+        schema, size = self.tables[self.n].schema, self.found.path.stat().st_size
+        detection = detection_of_table(self.reader, self.tables, self.n, size, said=True)
+        if self.reader.format in QUICK:
+            return Typed(detection, profile_batches(self._batches(), len(schema)), schema), self._batches()
+        spool = stack.enter_context(Spool(self.folder, schema))
+        profile = profile_batches(spool.keeping(self._batches()), len(schema))
+        return Typed(detection, profile, schema), spool.batches()
 
     def _batches(self) -> Iterator[Batch]:
         return _checked(self.reader.batches(self.n), self.found.name)
