@@ -370,6 +370,11 @@ def test_a_missing_semicolon_is_refused_and_passes_over_no_rows():
         [rows(source, n) for n in range(len(source.tables()))]
 
 
+def test_a_precision_of_thousands_of_digits_is_none():
+    script = b"CREATE TABLE t (n numeric(%s));\nINSERT INTO t VALUES (1);\n" % (b"9" * 5000)
+    assert rows(opened(script)) == [{"n": "1"}]
+
+
 def test_texts_in_another_encoding_are_refused_row_by_row():
     script = b"INSERT INTO t VALUES ('\xc4\x85\xc4\x99 ok'), ('\xff'), ('z');\n" + b"-- \xc4\x85\xc4\x99\n" * 50
     source = opened(script, encoding="utf-8")

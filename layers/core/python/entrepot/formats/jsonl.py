@@ -54,7 +54,10 @@ def read_object(text: str) -> dict[str, str | None]:
         raise NotAnObjectError(f"{error.msg} at character {error.pos + 1}") from None
     if not isinstance(value, tuple):
         raise NotAnObjectError("it is another kind of value")
-    return flatten(value)
+    row = flatten(value)
+    if any(map(_half, row)):
+        raise NotAnObjectError("a name holds half of a surrogate pair")
+    return row
 
 
 def too_deep(text: str) -> bool:
@@ -218,12 +221,14 @@ def _read(raw: bytes, encoding: str, places: dict[str, int]) -> dict[str, str | 
     unknown = [name for name, cell in found.items() if cell is not None and name not in places]
     if unknown:
         return structural("unknown_column", detail=unknown[0][:100])
-    if any(_unstorable(cell) for cell in found.values() if cell is not None):
+    texts = [cell for cell in found.values() if cell is not None]
+    if any("\0" in text for text in texts):
         return structural("nul")
+    if any(map(_half, texts)):
+        return structural("json", detail="a text holds half of a surrogate pair, which is no character")
     return found
 
 
-def _unstorable(cell: str) -> bool:
-    if "\0" in cell:
-        return True
-    return not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell)
+def _half(text: str) -> bool:
+    """Whether a text has half of a surrogate pair, which no UTF-8 can say."""
+    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
