@@ -27,6 +27,17 @@ ENGINES: Final = {
     "xlsx": ("polars", "pandas"),
     "parquet": ("duckdb", "polars", "pandas"),
 }
+_LARGE: Final = {
+    "csv": "2.7",
+    "jsonl": "0.95",
+    "json": "0.95",
+    "xml": "0.63",
+    "sql": "2.2",
+    "parquet": "6.6",
+    "orc": "6.6",
+    "arrow": "6.6",
+}
+"""Scales of TPC-H at which a format has 1 to 2 GB."""
 _SCRIPT: Final = Path(__file__).with_name("peers") / "to_parquet.py"
 _PATIENCE: Final = 3600.0
 
@@ -83,12 +94,11 @@ def files(scale: str) -> list[Path]:
 
 
 def _large() -> list[Path]:
-    csv = data.lineitem("2.7")
-    rows = data.head(csv, 1_000_000)
-    found = [csv]
-    kinds = ("jsonl", "json", "xml", "parquet")
-    found += [_made(csv.with_suffix(f".{kind}"), csv) for kind in kinds]
-    return [*found, _made(rows.with_suffix(".xlsx"), rows)]
+    found = []
+    for kind, scale in _LARGE.items():
+        csv = data.lineitem(scale)
+        found.append(csv if kind == "csv" else _made(csv.with_suffix(f".{kind}"), csv))
+    return [*found, _made(csv.with_name("lineitem.1000000.xlsx"), data.head(csv, 1_000_000))]
 
 
 def _made(path: Path, source: Path) -> Path:

@@ -281,3 +281,28 @@ def test_what_is_safe_for_spreadsheets_is_imported_as_it_was(driver: Driver, tmp
     job = driver.settle(contract)
     assert job.state == "published", job.data.get("error")
     assert driver.rows(contract) == [(n, text, -n) for n, text in enumerate(texts)]
+
+
+@pytest.mark.capability("FMT3", "DET3")
+def test_the_elements_of_arrays_in_json_lines_become_rows(driver: Driver) -> None:
+    fields = [{"name": "team", "type": "string"}, {"name": "name", "aliases": ["people"], "type": "string"}]
+    contract = driver.contract(fields, key=["team", "name"])
+    template = driver.fresh("teams")
+    driver.client.templates.put({"name": template, "contract": contract, "options": {"arrays": "explode"}})
+    driver.drop(
+        contract, b'{"team":"a","people":["Ada","Bob"]}\n{"team":"b","people":["Zoe"]}\n', f"{template}/t.jsonl"
+    )
+    job = driver.settle(contract)
+    assert job.state == "published", job.data.get("error")
+    assert driver.rows(contract) == [("a", "Ada"), ("a", "Bob"), ("b", "Zoe")]
+
+
+@pytest.mark.capability("DET4")
+def test_an_option_without_a_use_is_told(driver: Driver) -> None:
+    contract = driver.people()
+    template = driver.fresh("paths")
+    driver.client.templates.put({"name": template, "contract": contract, "options": {"path": "a.b"}})
+    driver.drop(contract, csv(PEOPLE), f"{template}/people.csv")
+    job = driver.settle(contract)
+    assert job.state == "published", job.data.get("error")
+    assert any("option path says nothing about delimited text" in doubt for doubt in job.data["doubts"])

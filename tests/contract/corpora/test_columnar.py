@@ -6,7 +6,7 @@ import datetime as dt
 import gzip
 import json
 import math
-import time
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -42,9 +42,14 @@ BROKEN_ORC = {
 NO_RECORDS = {"TestOrcFile.testTimestamp.orc", "TestOrcFile.testWithoutCompressionBlockSize.orc"}
 
 
+def spent() -> float:
+    """Seconds of processor time of this process and the ended ones that it started: ORC is read in one of its own."""
+    return sum(os.times()[:4])
+
+
 def outcome(word: str, path: Path) -> tuple[str, int, int]:
     """What became of a file: a word, its rows and those that were refused."""
-    begun = time.monotonic()
+    begun = spent()
     rows = refused = 0
     try:
         with path.open("rb") as file:
@@ -59,7 +64,7 @@ def outcome(word: str, path: Path) -> tuple[str, int, int]:
     except SourceError as error:
         return str(error.facts["reason"]) if error.hint else "no hint", rows, refused
     finally:
-        assert time.monotonic() - begun < 10
+        assert spent() - begun < 10
     return "read", rows, refused
 
 

@@ -190,9 +190,3 @@ def test_json_lines_name_their_columns_in_the_order_they_come() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(SourceError, match="xlsx"):
         detect(b"a,b\n", format="xlsx")
-
-
-def test_a_name_that_is_half_a_character_is_refused() -> None:
-    with pytest.raises(SourceError) as caught:
-        detect(b'{"a":1}\n{"b\\ud800":2}\n', format="jsonl")
-    assert (caught.value.facts["reason"], bool(caught.value.hint)) == ("encoding", True)

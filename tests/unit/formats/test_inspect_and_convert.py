@@ -10,6 +10,7 @@ import pytest
 
 import entrepot
 from entrepot.errors import NotFoundError, SourceError, UsageError
+from entrepot.formats.reading import ReadOptions
 
 
 @pytest.fixture
@@ -79,6 +80,36 @@ def test_a_ragged_row_is_kept_and_told(tmp_path: Path) -> None:
     assert (tmp_path / "b.csv").read_bytes() == b"a,b\n1,2\n3,\n4,5,x\n"
     assert (done.rows, [d[:6] for d in done.doubts[-2:]]) == (3, ["1 rows", "1 rows"])
     assert "2 rows cannot be read" in entrepot.inspect(tmp_path / "a.csv").doubts[-1]
+
+
+@pytest.mark.parametrize("target", ["b.parquet", "b.jsonl", "b.xlsx", "b.sql"])
+def test_a_ragged_row_becomes_a_row_with_types_and_is_told(tmp_path: Path, target: str) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * 9 + b'3\n4,5\n6,"7\n')
+    done = entrepot.convert(tmp_path / "a.csv", tmp_path / target)
+    assert done.rows == 12
+    assert [d.split(":")[1] for d in done.doubts if " rows had " in d] == [" 11.", " 13."]
+    entrepot.convert(tmp_path / target, tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_bytes() == b"a,b\n" + b"1,2\n" * 9 + b'3,\n4,5\n6,"""7"\n'
+
+
+def test_elements_of_arrays_become_rows_of_json_lines_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id":1,"a":[1.50,2]}\n{"id":2,"a":[3]}\n')
+    entrepot.convert(tmp_path / "a.jsonl", tmp_path / "b.csv", options=ReadOptions(arrays="explode"))
+    assert (tmp_path / "b.csv").read_text() == "id,a\n1,1.50\n1,2\n2,3\n"
+
+
+@pytest.mark.parametrize("target", ["b.csv", "b.parquet"])
+def test_an_option_without_a_use_is_told(tmp_path: Path, target: str) -> None:
+    (tmp_path / "a.csv").write_text("id,name\n1,x\n2,y\n")
+    done = entrepot.convert(tmp_path / "a.csv", tmp_path / target, options=ReadOptions(path="a.b"))
+    assert done.doubts[-1] == "The option path says nothing about delimited text; it was passed over."
+
+
+def test_a_row_with_more_cells_than_a_table_of_types_can_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * 9 + b"4,5,x\n")
+    with pytest.raises(SourceError, match=r"Row 11 has more cells than the table has columns \(2\)"):
+        entrepot.convert(tmp_path / "a.csv", tmp_path / "b.parquet")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv"]
 
 
 def test_an_empty_file_converts_to_an_empty_file(tmp_path: Path) -> None:

@@ -253,6 +253,9 @@ def test_memory_stays_flat_over_many_records():
     text = "[" + ",".join(record % i for i in range(15_000)) + "]"
     file = io.BytesIO(text.encode())
     del text
+    # What is imported with the first batch is no memory of a reader's.
+    assert opened('[{"a":1}]').tables()
+    assert batches(opened('[{"a":1}]'))
     tracemalloc.start()
     reader = opener("json")(file, "x.json", ReadOptions())
     count = sum(batch.data.num_rows for _ in reader.tables() for batch in reader.batches(0))

@@ -150,10 +150,16 @@ def test_json_lines_keep_their_numbers_digits_and_refuse_what_is_no_object() -> 
     assert codes == [(4, "json"), (5, "json"), (6, "unknown_column"), (7, "json"), (8, "nul"), (9, "json")]
 
 
+def test_half_of_a_surrogate_pair_is_refused_by_that_name() -> None:
+    data = b'{"a":"1"}\n{"a":"\\ud800"}\n{"a":"2","\\ud800":"3"}\n'
+    parsed = parse_chunk(data, any_detection(format="jsonl", columns=["a"]), any_chunk(data, first_row=1))
+    told = [(r.row, r.findings[0].code, "half of a surrogate pair" in r.findings[0].message) for r in parsed.refused]
+    assert (parsed.rows.tolist(), told) == ([1], [(2, "json", True), (3, "json", True)])
+
+
 def test_a_long_record_is_named_by_its_row_and_place_wherever_the_bytes_were_cut() -> None:
     data = b"1,2\n3,4\n" + b"x" * 40 + b"\n5,6\n"
-    # Blocks are shorter than the longest record: what lies before it is counted by then.
-    for size in (15, 10, 3):
+    for size in (len(data), 15, 10, 3):
         splitter = Splitter(any_detection(data_start=4), 1 << 10, max_record_bytes=20)
         with pytest.raises(SourceError) as caught:
             for at in range(0, len(data), size):

@@ -228,6 +228,40 @@ def test_rows_that_a_database_would_complete_are_refused_alone(value):
     assert "never run" in message
 
 
+def test_the_first_row_that_can_be_read_tells_the_width():
+    source = opened(b"INSERT INTO u VALUES (, 1);\nINSERT INTO u VALUES (1, 2);\nINSERT INTO u VALUES (3, 4);\n")
+    assert source.tables()[0].schema.names == ["column_1", "column_2"]
+    assert [r["column_2"] for r in rows(source)] == ["2", "4"]
+    assert [row for row, _, _ in refused(source)] == [1]
+
+
+def test_no_row_is_read_twice_where_an_end_is_missing():
+    script = (
+        b"INSERT INTO t VALUES (1)\nINSERT INTO u VALUES (2);\nINSERT INTO u VALUES (3);\nINSERT INTO t VALUES (4);"
+    )
+    assert [r["column_1"] for r in rows(opened(script))] == ["1", "4"]
+
+
+def test_what_follows_many_plain_rows_is_told_where_it_stands():
+    plain = b"INSERT INTO t VALUES " + b", ".join([b"(1)"] * 100) + b","
+    (batch,) = opened(plain + b" (a), (2);").batches(0)
+    assert (batch.data.num_rows, list(batch.rows)[-2:]) == (101, [100, 102])
+    assert [(r.row, r.raw) for r in batch.refused] == [(101, " (a)")]
+    with pytest.raises(SourceError) as caught:
+        list(opened(plain + b" (1;").batches(0))
+    assert caught.value.facts["offset"] == len(plain)
+
+
+def test_parentheses_without_end_are_refused_and_not_followed():
+    deep = b"(" * 5000 + b"1" + b")" * 5000
+    source = opened(b"INSERT INTO t (a) VALUES ((((1)))), (" + deep + b"), (3);")
+    assert [r["a"] for r in rows(source)] == ["1", "3"]
+    assert [(row, code) for row, code, _ in refused(source)] == [(2, "expression")]
+    with pytest.raises(SourceError) as caught:
+        list(opened(b"INSERT INTO t VALUES " + b"(" * 100_000).batches(0))
+    assert caught.value.facts["reason"] == "truncated"
+
+
 @pytest.mark.parametrize(
     ("script", "name"),
     [
@@ -318,6 +352,27 @@ def test_blocks_of_any_size_give_the_same_rows(script, monkeypatch):
         monkeypatch.setattr("entrepot.formats.readers.sql_stream._BLOCK", size)
         monkeypatch.setattr("entrepot.formats.readers.sql_statements.HEAD", 2000)
         assert rows(opened(script)) == wanted
+
+
+def test_statements_without_semicolons_are_those_of_sql_server():
+    script = b"INSERT INTO a (id, n) VALUES (1, 'x')\ninsert into b (k) VALUES (7)\n\nINSERT INTO a VALUES (2, 'y')\n"
+    source = opened(script)
+    assert [t.name for t in source.tables()] == ["a", "b"]
+    assert [rows(source, 0), rows(source, 1)] == [[{"id": "1", "n": "x"}, {"id": "2", "n": "y"}], [{"k": "7"}]]
+
+
+def test_a_missing_semicolon_is_refused_and_passes_over_no_rows():
+    script = (
+        b"-- MySQL dump\nINSERT INTO `a` VALUES (1),(2)\n INSERT INTO `b` VALUES (7);\nINSERT INTO `a` VALUES (3);\n"
+    )
+    with pytest.raises(SourceError, match="no semicolon"):
+        source = opened(script)
+        [rows(source, n) for n in range(len(source.tables()))]
+
+
+def test_a_precision_of_thousands_of_digits_is_none():
+    script = b"CREATE TABLE t (n numeric(%s));\nINSERT INTO t VALUES (1);\n" % (b"9" * 5000)
+    assert rows(opened(script)) == [{"n": "1"}]
 
 
 def test_texts_in_another_encoding_are_refused_row_by_row():

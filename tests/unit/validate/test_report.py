@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from entrepot.formats.writers.formulas import unescape_formula
 from entrepot.model.findings import Finding, QuarantinedRow
 from entrepot.model.source import Detection, Dialect
 from entrepot.validate.report import refused_csv
@@ -52,6 +53,12 @@ def test_no_cell_runs_as_a_formula() -> None:
     data = written(any_detection(columns=["=a", "b"]), any_refused('"=1+1","@x"'), any_refused("-5,+1.5", 3)).decode()
     assert next(iter(csv.reader(io.StringIO(data))))[0] == "'=a"
     assert [row[:2] for row in csv.reader(io.StringIO(data))][1:] == [["'=1+1", "'@x"], ["-5", "+1.5"]]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "'=1+1", "''@x", "'a", "-5", "'-5", "+49 30 1234"])
+def test_what_was_made_safe_comes_back(cell: str) -> None:
+    data = written(any_detection(), any_refused(f"{cell},x")).decode()
+    assert unescape_formula(list(csv.reader(io.StringIO(data)))[1][0]) == cell
 
 
 def test_a_row_that_cannot_be_cut_stands_whole() -> None:

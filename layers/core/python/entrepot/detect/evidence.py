@@ -12,9 +12,10 @@ import numpy.typing as npt
 from entrepot.detect.figures import figures
 from entrepot.detect.model import EXAMPLES, MAX_KINDS, MAX_SMALL, SHOWN_LENGTH, ColumnProfile
 from entrepot.detect.moments import moments
+from entrepot.detect.packing import Packed, packed
 from entrepot.detect.plain import plain_numbers
 from entrepot.detect.shapes import LONGEST, Ints, Shape, Texts, shapes, with_words
-from entrepot.detect.sketch import hash_bytes, smallest
+from entrepot.detect.sketch import WORD, hash_bytes, hash_words, smallest
 from entrepot.validate.casts import words
 from entrepot.validate.casts.base import Caster, RefusedValueError
 
@@ -46,14 +47,19 @@ def column_profile(texts: pa.Array) -> ColumnProfile:
     if not len(filled):
         return profile
     cells = Texts.of(filled)
-    values, counts = _frequent(filled, cells)
+    short = packed(cells)
+    values, counts = _frequent(filled, short)
     seen = filled
     if values is not None and counts is not None:
-        seen, cells = values, Texts.of(values, counts)
+        seen, cells, short = values, Texts.of(values, counts), None
     high = cells.high
     profile.max_length = int(pc.max(pc.utf8_length(seen)).as_py()) if high else int(cells.lengths.max())
     _look(profile, seen, cells, high=high)
-    hashes = hash_bytes(cells.data, cells.starts, cells.lengths)
+    hashes = (
+        hash_words(short.numbers, cells.lengths)
+        if short is not None and profile.max_length <= WORD and not high
+        else hash_bytes(cells.data, cells.starts, cells.lengths)
+    )
     profile.sketch = smallest(hashes)
     profile.repeated = len(seen) < len(filled) if counts is not None else _repeats(hashes)
     places = _places(hashes, profile.sketch)
@@ -62,33 +68,32 @@ def column_profile(texts: pa.Array) -> ColumnProfile:
     return profile
 
 
-def _frequent(filled: pa.Array, cells: Texts) -> tuple[pa.Array | None, Ints | None]:
+def _frequent(filled: pa.Array, short: Packed | None) -> tuple[pa.Array | None, Ints | None]:
     """The distinct values with their counts, when looking at them alone pays."""
     import pyarrow as pa
 
-    packed = cells.packed()
     step = max(1, len(filled) // _SAMPLE)
-    if packed is None:
+    if short is None:
         some = filled.take(pa.Array.from_buffers(pa.int64(), *_every(len(filled), step)))
         if len(some.unique()) > len(some) // 2:
             return None, None
         counts = filled.value_counts()
         return (counts.field("values"), _numbers(counts)) if len(counts) <= len(filled) // 2 else (None, None)
-    some_words = np.sort(packed[::step])
+    words = short.numbers
+    some_words = np.sort(words[::step])
     if int((some_words[1:] != some_words[:-1]).sum()) >= len(some_words) // 2:
         return None, None
     # Short texts are counted as numbers, which is quicker.
-    if int(packed.max()) < _TINY:
-        often = np.bincount(packed.astype(np.intp))
+    if int(words.max()) < _TINY:
+        often = np.bincount(words.astype(np.intp))
         different = np.flatnonzero(often).astype("<u8")
         numbers: Ints = often[different]
     else:
-        counts = pa.Array.from_buffers(pa.uint64(), len(packed), [None, pa.py_buffer(packed)]).value_counts()
+        counts = pa.Array.from_buffers(pa.uint64(), len(words), [None, pa.py_buffer(words)]).value_counts()
         different, numbers = counts.field("values").to_numpy(), _numbers(counts)
     if len(numbers) > len(filled) // 2:
         return None, None
-    words = np.ascontiguousarray(different, dtype="<u8").view("S8")
-    return pa.array(words.tolist(), pa.binary()).cast(pa.string()), numbers
+    return short.texts(different), numbers
 
 
 def _every(length: int, step: int) -> tuple[int, list[pa.Buffer | None]]:

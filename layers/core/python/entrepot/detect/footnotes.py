@@ -17,6 +17,8 @@ _MARK = re.compile(
 _SAID = re.compile(r"[^\W\d_]{2,}.*\s")
 _SPARSE = 0.05
 """Share of rows with their first cell alone from which on such rows are nothing special."""
+_FEW = 3
+"""Rows with a first cell that tell how long one is; fewer tell nothing, and a row would be lost."""
 
 
 def is_thin(row: Sequence[str]) -> bool:
@@ -78,5 +80,5 @@ class Below:
         if self.kinds.rows and self.kinds.typed(0):
             return kind_of(text) not in TYPED and any(c.isalpha() for c in text)
         near = range(max(first, end - 200), end)
-        longest = max((len(self.rows[j][0]) for j in near if self.rows[j]), default=0)
-        return bool(_SAID.match(text)) and len(text) > 2 * longest
+        lengths = [len(self.rows[j][0]) for j in near if self.rows[j] and self.rows[j][0]]
+        return bool(_SAID.match(text)) and len(lengths) >= _FEW and len(text) > 2 * max(lengths)

@@ -99,8 +99,8 @@ def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
     """
     if len(body) < 2:
         return False
-    over = 0
-    typed = 0
+    over = typed = 0
+    words = set()
     for i, cell in enumerate(row):
         kinds = Counter(kind_of(r[i]) for r in body)
         kinds.pop("", None)
@@ -109,12 +109,14 @@ def names_over_values(row: list[str], body: Sequence[list[str]]) -> bool:
             if cell.strip() and sum(r[i] == cell for r in body) > 0.1 * len(body):
                 return False  # a value that comes again below
             continue
-        typed += 1
+        typed += filled > 1
         if kind_of(cell) in TYPED:
             return False
-        over += bool(cell.strip()) and cell.strip().lower() not in MISSING
+        if filled > 1 and cell.strip() and cell.strip().lower() not in MISSING:
+            over += 1
+            words.add(cell.strip())
     alone = over == typed == 1 and 1 < len(row) <= 3 and len(body) >= _MANY
-    return over >= 2 or (alone and not any(c.isdigit() for cell in row for c in cell))
+    return len(words) >= 2 or (alone and not any(c.isdigit() for cell in row for c in cell))
 
 
 def is_header(first: list[str], body: list[list[str]]) -> bool:

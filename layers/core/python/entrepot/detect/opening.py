@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from entrepot.detect.recognise import Kind, recognise, refusal
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 _TYPED = frozenset({"parquet", "orc", "arrow"})
 BY_BYTES = frozenset({"csv", "tsv", "jsonl"})
 """Formats that are cut by bytes and have no reader (`entrepot.detect.source`)."""
+_USED_BY = {
+    "path": frozenset({"json", "xml"}),
+    "arrays": frozenset({"json", "xml"}),
+    "pattern": frozenset({"log"}),
+}
+"""Options that say something about a few formats only."""
 
 
 def format_of(file: IO[bytes], name: str, stated: str | None = None) -> Kind:
@@ -42,6 +50,32 @@ def format_of(file: IO[bytes], name: str, stated: str | None = None) -> Kind:
     if kind.encrypted or (kind.format is None and kind.container is None):
         raise refusal(kind, name)
     return kind
+
+
+def as_asked(kind: Kind, options: ReadOptions) -> Kind:
+    """What a file is read as: JSON Lines whose records are not simply its lines are read as JSON, value by value.
+
+    Args:
+        kind: What it is.
+        options: How it is to be read.
+    """
+    by_values = options.arrays == "explode" or options.path is not None
+    return replace(kind, format="json") if kind.format == "jsonl" and by_values else kind
+
+
+def unused(kind: Kind, options: ReadOptions) -> list[str]:
+    """What was asked for that a format has no use for, as doubts.
+
+    Args:
+        kind: As `as_asked` says; of an archive and of a plug-in's format nothing is said.
+        options: How it is to be read.
+    """
+    if kind.format not in BY_BYTES | READERS.keys():
+        return []
+    said = options.path is not None, options.arrays != "keep", options.pattern is not None
+    asked = itertools.compress(_USED_BY.items(), said)
+    found = [name for name, formats in asked if kind.format not in formats]
+    return [f"The option {name} says nothing about {kind.words}; it was passed over." for name in found]
 
 
 def open_reader(file: IO[bytes], name: str, format: str, options: ReadOptions) -> Reader:  # noqa: A002

@@ -137,11 +137,11 @@ class _Measure:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if rows is None and self._aligned():
-            ends = self._texts.ends()
-            if ends is not None:
-                return _normal(ends[0]), _normal(ends[1])
-        if int(digits.max()) > MAX_EXACT:
+        exact = int(digits.max()) <= MAX_EXACT
+        if exact and rows is None and self._aligned():
+            least, most = self._texts.ends()
+            return _normal(least), _normal(most)
+        if not exact:
             short = np.flatnonzero(digits <= MAX_EXACT)
             rows = short if rows is None else rows[short]
         if rows is not None and not len(rows):
@@ -152,8 +152,8 @@ class _Measure:
             return str(found["min"]), str(found["max"])
         values = pc.cast(column, pa.float64())
         found = pc.min_max(values).as_py()
-        least, most = (column.filter(pc.equal(values, found[m])).unique().to_pylist() for m in ("min", "max"))
-        return min(map(_normal, least), key=_order), max(map(_normal, most), key=_order)
+        lowest, highest = (column.filter(pc.equal(values, found[m])).unique().to_pylist() for m in ("min", "max"))
+        return min(map(_normal, lowest), key=_order), max(map(_normal, highest), key=_order)
 
 
 def _normal(text: str) -> str:

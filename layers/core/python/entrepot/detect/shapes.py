@@ -7,7 +7,7 @@ their parts at the same places, so that what they say is found for all of them a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -86,24 +86,21 @@ class Texts:
         # Bytes beyond ASCII are negative when they are looked at with a sign.
         return int(self.data.view(np.int8).min()) < 0
 
-    def packed(self) -> npt.NDArray[np.uint64] | None:
-        """Each text as one number; None when some have more than 8 bytes, or a NUL."""
-        if int(self.lengths.max()) > WORD or int(self.data[:-WORD].min(initial=1)) == 0:
-            return None
-        same = int(self.lengths.min()) == int(self.lengths.max())
-        found: npt.NDArray[np.uint64] = words_of(self.data)[self.starts]
-        found &= MASKS[int(self.lengths[0])] if same else MASKS[self.lengths]
-        return found
+    def ends(self) -> tuple[str, str]:
+        """The least and the greatest of plain numbers that compare as their lengths and then their bytes do."""
+        return self._end(int(self.lengths.min()), np.min), self._end(int(self.lengths.max()), np.max)
 
-    def ends(self) -> tuple[str, str] | None:
-        """The least and the greatest of plain numbers with equally many decimals; None for longer ones."""
-        packed = self.packed()
-        if packed is None:
-            return None
-        # With the first digit highest and the last one lowest, numbers compare as their texts do.
-        ordered = packed.byteswap()
-        ordered >>= (WORD - self.lengths).astype(np.uint64) * np.uint64(8)
-        return _unpacked(ordered.min()), _unpacked(ordered.max())
+    def _end(self, size: int, best: Callable[[npt.NDArray[np.uint64]], np.uint64]) -> str:
+        """The first or last, in the order of their bytes, of the texts of one length."""
+        places = np.flatnonzero(self.lengths == size)
+        words = words_of(self.data)
+        for at in range(0, size, WORD):
+            ordered = words[self.starts[places] + at]
+            ordered &= MASKS[min(size - at, WORD)]
+            # With the first byte highest, words compare as their bytes do.
+            ordered = ordered.byteswap()
+            places = places[ordered == best(ordered)]
+        return self.text(int(places[0]))
 
     def cells(self, places: Places | None = None) -> int:
         """How many cells the texts at some places stand for; at all of them by default."""
@@ -115,10 +112,6 @@ class Texts:
         """One text."""
         start = int(self.starts[place])
         return bytes(self.data[start : start + int(self.lengths[place])]).decode("utf-8", "replace")
-
-
-def _unpacked(word: np.uint64) -> str:
-    return int(word).to_bytes(WORD, "big").lstrip(b"\0").decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,19 @@ def hash_bytes(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengt
     return found
 
 
+def hash_words(words: Hashes, lengths: npt.NDArray[np.int64]) -> Hashes:
+    """What `hash_bytes` gives for parts of at most `WORD` bytes, from words that hold them and zeros behind them.
+
+    Args:
+        words: One for each part.
+        lengths: How many bytes each has.
+    """
+    found = lengths.astype(np.uint64)
+    found *= _ODD_2
+    found ^= words
+    return _mixed(found)
+
+
 def words_of(text: npt.NDArray[np.uint8]) -> Hashes:
     """Every byte position seen as the start of a little-endian word.
 
@@ -91,9 +104,13 @@ def _hash_words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], leng
     if least < WORD:
         last &= MASKS[np.minimum(taken, WORD)]
     found ^= last
+    return _mixed(found)
+
+
+def _mixed(values: Hashes) -> Hashes:
     for _ in range(3):
-        _mix(found)
-    return found
+        _mix(values)
+    return values
 
 
 def _mix(values: Hashes) -> None:
@@ -106,7 +123,7 @@ def smallest(hashes: Hashes) -> list[int]:
     # Most cells cannot be among the smallest; look at few unless values repeat a lot.
     for near in (8 * SIZE, 64 * SIZE):
         if len(hashes) > 2 * near:
-            few = _distinct(hashes[hashes <= np.partition(hashes, near)[near]])
+            few = _distinct(hashes[hashes < np.uint64(int(_SPACE) // len(hashes) * near)])
             if len(few) >= SIZE:
                 return [int(h) for h in few[:SIZE]]
     return [int(h) for h in _distinct(hashes)[:SIZE]]

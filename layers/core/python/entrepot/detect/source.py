@@ -17,7 +17,7 @@ from entrepot.detect.tables import Layout, Part
 from entrepot.errors import SourceError
 from entrepot.formats.encoding import cut_by_bytes, is_utf8
 from entrepot.formats.grammar import MAX_RECORD_BYTES
-from entrepot.formats.jsonl import NotAnObjectError, read_object
+from entrepot.formats.jsonl import names_of
 from entrepot.model.contract import MAX_FIELDS
 from entrepot.model.source import Detection, Dialect, TablePart
 
@@ -281,34 +281,17 @@ def _dialect_doubts(sample: _Sample, guess: Guess, tried: list[Guess], stated: s
     return []
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-
-
 def _json_lines(sample: _Sample) -> Detection:
-    names: dict[str, bool] = {}
     text = sample.text(sample.data)
     lines = re.split(r"\r\n?|\n", text) if sample.whole else text.split("\n")[:-1]
     while not lines and sample.more():
         lines = sample.text(sample.data).split("\n")[:-1]
-    problem = ""
-    for line in lines:
-        if line.strip():
-            try:
-                for name, cell in read_object(line).items():
-                    names[name] = names.get(name, False) or cell is not None
-            except NotAnObjectError as error:
-                problem = problem or str(error)
+    names, problem = names_of(lines)
     if not names:
         raise SourceError(
             f"No line is a JSON object{': ' if problem else ''}{problem}.",
             hint="Write one JSON object a line.",
             reason="json",
-        )
-    if any(not name.isascii() and _HALF.search(name) for name in names):
-        raise SourceError(
-            "A name holds half of a surrogate pair, which is no character.",
-            hint="Have the file written by a library that writes whole characters.",
-            reason="encoding",
         )
     # A name that was only ever null gives way to those of the object that it stands for elsewhere.
     parents = {name[:at] for name in names for at in range(len(name)) if name[at] == "."}

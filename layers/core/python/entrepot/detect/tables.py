@@ -102,6 +102,8 @@ class Finder:
         header = header_rows([even, *below])
         if not header:
             return Part(start, 0, start, size, width)
+        # What a blank record parts from the header is a row.
+        header = next((i for i in range(1, header) if view.blank(start + i)), header)
         lead = self._beginnings.leading(at, start, width)
         rows = [view.cells(i, width, None) for i in range(start, start + header)]
         names = joined_header([*(view.rows[i] for i in range(start - lead, start)), *rows])

@@ -57,7 +57,7 @@ def text_kind(text: str, *, whole: bool, name: str = "") -> str | None:
         return _markup_kind(start, name)
     if name.endswith((".json", ".geojson")) and _SCALAR.fullmatch(start.rstrip(_BLANK)):
         return "json"
-    if _is_sql(start):
+    if _is_sql(start, name):
         return "sql"
     return _mail_kind(start, name)
 
@@ -223,14 +223,16 @@ _STATEMENT = re.compile(
 )
 
 
-def _is_sql(start: str) -> bool:
+def _is_sql(start: str, name: str) -> bool:
     at = 0
     while (skipped := _COMMENTS.match(start, at)) and skipped.end() > at:
         at = skipped.end()
     if not _STATEMENT.match(start, at):
         return False
     rest = start[at:]
-    return ";" in rest or bool(re.search(r"^\s*GO\s*$", rest, re.IGNORECASE | re.MULTILINE))
+    # SQL Server needs no semicolons: the next statement begins in a line of its own.
+    parted = re.search(r"^[ \t]*GO\s*$|\)[ \t]*\r?\n\s*INSERT\s", rest, re.IGNORECASE | re.MULTILINE)
+    return ";" in rest or parted is not None or name.endswith(".sql")
 
 
 # -- messages

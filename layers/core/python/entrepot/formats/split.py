@@ -89,13 +89,13 @@ class Splitter:
 
     def _take(self, *, whole: bool) -> list[Chunk]:
         data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-        base, taken, chunks = self._offset, 0, []
+        base, row, taken, chunks = self._offset, self._row, 0, []
         try:
             for found in scan(data, self._grammar, whole=whole, max_record=self._max_record):
                 chunks += self._count(found, base)
                 taken = found.end
         except SourceError as error:
-            raise self._placed(error, base) from None
+            raise self._placed(error, base, row) from None
         rest = data[taken:]
         self._waiting, self._waiting_bytes = ([rest] if rest else []), len(rest)
         self._retry_at = 2 * len(rest) if not taken else 0
@@ -131,8 +131,8 @@ class Splitter:
         self._chunk_start, self._chunk_row = end, next_row
         return chunk
 
-    def _placed(self, error: SourceError, base: int) -> SourceError:
-        row = self._row  # every record before the long one is counted by now
+    def _placed(self, error: SourceError, base: int, row: int) -> SourceError:
+        row += int(str(error.facts["record"]))
         offset = base + int(str(error.facts["offset"]))
         return SourceError(
             f"Row {row}, at byte {offset}, is longer than {self._max_record} bytes.",

@@ -7,9 +7,6 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?%?")
-
 
 def delimited_lines(
     rows: Iterable[Sequence[str | None]],
@@ -69,13 +66,3 @@ def _lines(rows: Iterable[Sequence[str | None]], delimiter: str, quote: str, lin
 
 def _text(cell: object) -> str | None:
     return cell if cell is None or isinstance(cell, str) else str(cell)
-
-
-def spreadsheet_safe(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula: an apostrophe goes in front of what could be one.
-
-    Numbers stay as they are, so that -5 is -5.
-    """
-    if cell.startswith(_FORMULA) and _NUMBER.fullmatch(cell) is None:
-        return f"'{cell}"
-    return cell

@@ -13,12 +13,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format_of, open_reader
+from entrepot.detect.opening import BY_BYTES, as_asked, choose, detection_of_table, format_of, open_reader, unused
 from entrepot.errors import EntrepotError, SourceError, UsageError
 from entrepot.formats.reading import Batch, Reader, ReadOptions, Table
 from entrepot.formats.writing import KINDS_OF_TYPES, WRITERS, Writer, writer
 from entrepot.frontdoor.places import Place, place, unpacked, weigh
 from entrepot.frontdoor.rewriting import rewrite
+from entrepot.frontdoor.spooling import QUICK, Spool
 from entrepot.frontdoor.surveying import columns_of, profile_batches
 from entrepot.frontdoor.typed import Typed
 from entrepot.model.base import Model
@@ -120,11 +121,13 @@ def _convert(found: Place, target: _Target, table: str | int | None, options: Re
         kind = format_of(file, found.name)
         if kind.container is not None:
             return _member(found, file, target, table, options)
+        reading = options or ReadOptions(values="shown" if target.format in _TEXT else "exact")
+        kind = as_asked(kind, reading)
         if kind.format in BY_BYTES and target.format in _TEXT and not target.options:
-            return _text(found, target, table)
-        as_asked = options or ReadOptions(values="shown" if target.format in _TEXT else "exact")
-        reader = _reader(found, file, str(kind.format), as_asked)
-        return _tables(reader, target, table, found)
+            done = _text(found, target, table)
+        else:
+            done = _tables(_reader(found, file, str(kind.format), reading), target, table, found)
+        return done.model_copy(update={"doubts": [*done.doubts, *unused(kind, reading)]})
 
 
 def _reader(found: Place, file: IO[bytes], format: str, options: ReadOptions) -> Reader:  # noqa: A002
@@ -220,10 +223,11 @@ def _tables(reader: Reader, target: _Target, table: str | int | None, found: Pla
             write.setdefault("header", bool(tables[places[0]].header))
         opened = writer(target.format)(out, write)
         for n in places:
-            one = _Table(reader, tables, n, found)
+            one = _Table(reader, tables, n, found, target.path.parent)
             columns = one.names(target.format)
             one.write(opened, target.format)
         written = opened.close()
+    doubts += [doubt for doubt in reader.doubts if doubt not in doubts]  # of rows, told when all were read
     return Conversion(
         source=str(found.path),
         target=str(target.path),
@@ -247,6 +251,7 @@ class _Table:
     tables: list[Table]
     n: int
     found: Place
+    folder: Path
 
     def names(self, format: str) -> list[str]:  # noqa: A002
         """The columns' names: into text the header as it stands, else names that are usable and unique."""
@@ -261,20 +266,29 @@ class _Table:
         schema = self.tables[self.n].schema
         if not len(schema) and format in _TEXT:
             return  # what has no cells is an empty text
-        rows: Iterable[pa.RecordBatch]
-        if format in KINDS_OF_TYPES and any(pa.types.is_string(f.type) for f in schema):
-            size = self.found.path.stat().st_size
-            detection = detection_of_table(self.reader, self.tables, self.n, size, said=True)
-            typed = Typed(detection, profile_batches(self._batches(), len(schema)), schema)
-            rows, schema = typed.batches(self._batches()), typed.schema
-        else:
-            rows = (batch.data for batch in self._batches())
-        # Names may come twice in a header; a schema does not mind.
-        named = zip(schema, self.names(format), strict=True)
-        shown = pa.schema([field.with_name(name) for field, name in named])
-        opened.begin(self.tables[self.n].name, shown)
-        for batch in rows:
-            opened.write(pa.RecordBatch.from_arrays(batch.columns, schema=shown))
+        with contextlib.ExitStack() as stack:
+            rows: Iterable[pa.RecordBatch]
+            if format in KINDS_OF_TYPES and any(pa.types.is_string(f.type) for f in schema):
+                typed, given = self._typed(stack)
+                rows, schema = typed.batches(given), typed.schema
+            else:
+                rows = (batch.data for batch in self._batches())
+            # Names may come twice in a header; a schema does not mind.
+            named = zip(schema, self.names(format), strict=True)
+            shown = pa.schema([field.with_name(name) for field, name in named])
+            opened.begin(self.tables[self.n].name, shown)
+            for batch in rows:
+                opened.write(pa.RecordBatch.from_arrays(batch.columns, schema=shown))
+
+    def _typed(self, stack: contextlib.ExitStack) -> tuple[Typed, Iterable[Batch]]:
+        """What all rows say of the columns' types, and the rows once more."""
+        schema, size = self.tables[self.n].schema, self.found.path.stat().st_size
+        detection = detection_of_table(self.reader, self.tables, self.n, size, said=True)
+        if self.reader.format in QUICK:
+            return Typed(detection, profile_batches(self._batches(), len(schema)), schema), self._batches()
+        spool = stack.enter_context(Spool(self.folder, schema))
+        profile = profile_batches(spool.keeping(self._batches()), len(schema))
+        return Typed(detection, profile, schema), spool.batches()
 
     def _batches(self) -> Iterator[Batch]:
         return _checked(self.reader.batches(self.n), self.found.name)

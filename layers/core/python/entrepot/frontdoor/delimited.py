@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot.errors import SourceError
+from entrepot.formats.mend import LONG
 from entrepot.formats.reading import Batch, Table
-from entrepot.formats.text import parse_chunk
-from entrepot.frontdoor.delimitedfile import header_cells, of_table, table_names
+from entrepot.frontdoor.delimitedfile import DelimitedFile, Oddities, Rows, header_cells, of_table, table_names
 from entrepot.frontdoor.textfiles import open_source
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from entrepot.model.source import Detection
 
 
@@ -25,9 +28,9 @@ class DelimitedReader:
 
     def __init__(self, path: Path, format: str) -> None:  # noqa: A002
         self._path = path
-        self._stated = format if format == "jsonl" else None
-        with open_source(path, format=self._stated) as opened:
+        with open_source(path, format=format if format == "jsonl" else None) as opened:
             self._detection: Detection = opened.detection
+        self._odd: list[str] = []
 
     @property
     def format(self) -> str:
@@ -41,8 +44,8 @@ class DelimitedReader:
 
     @property
     def doubts(self) -> list[str]:
-        """What was decided about it."""
-        return self._detection.doubts
+        """What was decided about it; once its rows were read, also which of them were put in order."""
+        return [*self._detection.doubts, *self._odd]
 
     def tables(self) -> list[Table]:
         """The table, and further ones below it."""
@@ -58,25 +61,48 @@ class DelimitedReader:
         return found
 
     def batches(self, table: int) -> Iterator[Batch]:
-        """The rows of the table.
+        """The rows of the table; those that do not keep to the dialect of the others are put in order and told.
 
         Args:
             table: Its place.
-        """
-        import pyarrow as pa
 
+        Raises:
+            SourceError: A row has more cells than the table has columns, or cannot be read.
+        """
         (only,) = self.tables()[table : table + 1]
-        with open_source(self._path, format=self._stated, table=table) as opened:
-            for chunk, data in opened.chunks():
-                parsed = parse_chunk(data, opened.as_read, chunk)
-                rows = parsed.rows
-                for batch in parsed.table.rename_columns(only.schema.names).combine_chunks().to_batches():
-                    yield Batch(
-                        pa.RecordBatch.from_arrays(batch.columns, schema=only.schema),
-                        int(rows[0]) if len(rows) else chunk.first_row,
-                        rows.tolist(),
-                        parsed.refused,
-                    )
-                if not parsed.table.num_rows and parsed.refused:
-                    empty = pa.RecordBatch.from_pylist([], schema=only.schema)
-                    yield Batch(empty, parsed.refused[0].row, None, parsed.refused)
+        with self._path.open("rb") as file:
+            opened = DelimitedFile(file, self._detection, table)
+            row = only.first_row
+            for block in opened.blocks():
+                columns = _columns(block, len(only.schema), opened.odd) if isinstance(block, list) else block.columns
+                for batch in _batches(columns, only.schema):
+                    yield Batch(batch, row)
+                    row += batch.num_rows
+            self._odd = opened.odd.doubts()
+
+
+def _columns(rows: Rows, width: int, odd: Oddities) -> list[pa.Array]:
+    """Rows of cells as columns of text.
+
+    Raises:
+        SourceError: One has a cell for which there is no column.
+    """
+    import pyarrow as pa
+
+    if any(cell for row in rows for cell in row[width:]):
+        number = odd.first[LONG][0]
+        raise SourceError(
+            f"Row {number} has more cells than the table has columns ({width}), and the target has no place for them.",
+            hint="Mend the row, or convert to CSV, which keeps all cells.",
+            reason="ragged",
+            row=number,
+        )
+    even = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+    return [pa.array([cell or None for cell in column], pa.string()) for column in zip(*even, strict=True)]
+
+
+def _batches(columns: Iterable[pa.Array | pa.ChunkedArray], schema: pa.Schema) -> list[pa.RecordBatch]:
+    import pyarrow as pa
+
+    batches: list[pa.RecordBatch] = pa.Table.from_arrays(list(columns), schema=schema).combine_chunks().to_batches()
+    return batches

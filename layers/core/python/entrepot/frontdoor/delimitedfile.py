@@ -99,12 +99,10 @@ class DelimitedFile:
         for block in self._blocks():
             held += block
             for chunk in splitter.feed(block):
-                yield chunk, bytes(held[: chunk.end - base])
-                del held[: chunk.end - base]
+                yield chunk, _taken(held, chunk.end - base)
                 base = chunk.end
         for chunk in splitter.finish():
-            yield chunk, bytes(held[: chunk.end - base])
-            del held[: chunk.end - base]
+            yield chunk, _taken(held, chunk.end - base)
             base = chunk.end
 
     def _blocks(self) -> Iterator[bytes]:
@@ -196,6 +194,13 @@ class DelimitedFile:
             if all(s.how in {AS_IT_STANDS, QUOTES} for s in single):
                 return [self._told(s, refused.row) for s in single]
         return [self._told(whole, refused.row)]
+
+
+def _taken(held: bytearray, count: int) -> bytes:
+    with memoryview(held) as view:
+        taken = bytes(view[:count])
+    del held[:count]
+    return taken
 
 
 def of_table(detection: Detection, table: int) -> Detection:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from entrepot.formats.cells import cells
 from entrepot.formats.encoding import cut_by_bytes
 from entrepot.formats.grammar import Grammar
 from entrepot.formats.jsonl import NotAnObjectError, read_object
-from entrepot.formats.write import delimited_lines, spreadsheet_safe
+from entrepot.formats.write import delimited_lines
+from entrepot.formats.writers.formulas import escape_formula
 from entrepot.model.findings import QuarantinedRow
 from entrepot.model.source import Detection
 
 ROW_COLUMN, REASONS_COLUMN = "row", "reasons"
 _BATCH = 1000
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?%?")
 
 
 def refused_csv(detection: Detection, rows: Iterable[QuarantinedRow]) -> Iterator[bytes]:
     """The submitter's columns in their order, then ``row`` and ``reasons``, a header first.
 
     It is written in the submitter's own dialect and encoding (UTF-16 and its like as UTF-8 with a
-    byte-order mark), and no cell of it runs as a formula. A row that cannot be cut into the file's
+    byte-order mark), and no cell of it runs as a formula; an import that is told ``formula_escape`` takes the
+    apostrophes off again. A row that cannot be cut into the file's
     columns stands whole in the first one.
 
     Args:
@@ -65,13 +69,18 @@ def _lines(rows: list[list[str]], detection: Detection) -> bytes:
     end = dialect.line_end if dialect.line_end != "mixed" else "\n"
     csv = detection.format == "csv"
     return delimited_lines(
-        [[spreadsheet_safe(cell) for cell in row] for row in rows],
+        [[_safe(cell) for cell in row] for row in rows],
         (dialect.delimiter if csv else None) or ",",
         quote=dialect.quote if csv else '"',
         escape=dialect.escape if csv else '"',
         line_end=end,
         encoding=_encoding(detection),
     )
+
+
+def _safe(cell: str) -> str:
+    """A cell that no spreadsheet runs; numbers stay as they are, so that -5 is -5."""
+    return cell if _NUMBER.fullmatch(cell) else escape_formula(cell)
 
 
 def _cells(row: QuarantinedRow, detection: Detection) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from entrepot.detect.opening import BY_BYTES, choose, detection_of_table, format_of, open_reader
+from entrepot.detect.opening import BY_BYTES, as_asked, choose, detection_of_table, format_of, open_reader, unused
 from entrepot.detect.recognise import Kind
 from entrepot.detect.source import detect_source
 from entrepot.formats.reading import ReadOptions
@@ -32,7 +32,8 @@ def read_options(options: JobOptions) -> ReadOptions:
         path=options.path,
         arrays=options.arrays,
         pattern=options.pattern,
-        strict=options.format is not None,
+        # JSON Lines that a reader reads are read value by value: as one document they would be refused.
+        strict=options.format not in {None, "jsonl"},
     )
 
 
@@ -44,9 +45,10 @@ def kind_of(world: World, source: Source, options: JobOptions) -> Kind:
         SourceError: It is nothing that can be read.
     """
     if options.format is not None or options.delimiter is not None:
-        return Kind(format=options.format or "csv", words="as stated")
+        word = options.format or "csv"
+        return as_asked(Kind(format=word, words=word), read_options(options))
     with open_source(world, source) as file:
-        return format_of(file, source.name)
+        return as_asked(format_of(file, source.name), read_options(options))
 
 
 def detection_for(world: World, source: Source, options: JobOptions, kind: Kind | None = None) -> tuple[Detection, int]:
@@ -65,6 +67,11 @@ def detection_for(world: World, source: Source, options: JobOptions, kind: Kind 
     """
     size = world.blobs.head(source.uri, source.version).size
     kind = kind or kind_of(world, source, options)
+    found = _detected(world, source, options, kind, size)
+    return found.model_copy(update={"doubts": [*found.doubts, *unused(kind, read_options(options))]}), size
+
+
+def _detected(world: World, source: Source, options: JobOptions, kind: Kind, size: int) -> Detection:
     if kind.format is None or kind.format in BY_BYTES:
         found = detect_source(
             lambda start, stop: world.blobs.read(source.uri, version=source.version, start=start, end=stop),
@@ -74,12 +81,12 @@ def detection_for(world: World, source: Source, options: JobOptions, kind: Kind 
             encoding=options.encoding,
             format=kind.format if options.format or kind.format == "jsonl" else None,
         )
-        return _as_one(_unescaped(found) if options.formula_escape else found), size
+        return _as_one(_unescaped(found) if options.formula_escape else found)
     with open_blob(world.blobs, source.uri, source.version, size) as file:
         reader = open_reader(file, source.name, kind.format, read_options(options))
         tables = reader.tables()
         chosen = choose(tables, options.table)
-        return detection_of_table(reader, tables, chosen, size, said=options.table is not None), size
+        return detection_of_table(reader, tables, chosen, size, said=options.table is not None)
 
 
 def _unescaped(found: Detection) -> Detection:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import orjson
 
-from entrepot.detect.opening import BY_BYTES, format_of, open_reader
+from entrepot.detect.opening import BY_BYTES, as_asked, format_of, open_reader
 from entrepot.detect.recognise import Kind
 from entrepot.detect.source import detect_source
 from entrepot.errors import EntrepotError, NotFoundError, SourceError, UsageError
@@ -155,7 +155,7 @@ class _Unpacker:
         self._taken.found.append(found)
 
     def _look(self, place: int, name: str, file: IO[bytes]) -> Found:
-        kind = format_of(file, name.rsplit("/", 1)[-1])
+        kind = as_asked(format_of(file, name.rsplit("/", 1)[-1]), read_options(self._job.options))
         size = file.seek(0, 2)
         columns = _columns(file, name, kind, size, self._job)
         uri = work_uri(self._world, self._job.work_key("members", f"{place:05d}-{self._taken.count:06d}"))

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from entrepot.errors import SourceError
+from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, cell, explode
+from entrepot.formats.readers.json_runs import runs
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import Limits, ReadOptions
 
@@ -75,6 +77,19 @@ class Shape:
                 raise TooManyColumnsError
         elif value is not None:
             self.scalars += 1
+        if len(self.names) > self.limits.columns:
+            raise TooManyColumnsError
+
+    def add_block(self, block: FlatBlock) -> None:
+        """Takes flat objects in."""
+        self.count += len(block.records)
+        self.objects += len(block.records)
+        since = 0
+        for record, _, name in block.names():
+            if record != since and len(self.names) > self.limits.columns:
+                raise TooManyColumnsError
+            since = record
+            self.see(name, filled=not block.only_null(name))
         if len(self.names) > self.limits.columns:
             raise TooManyColumnsError
 
@@ -188,8 +203,11 @@ class Survey:
     def _array(self, path: Path) -> Node:
         node = Node("array", path, self._cursor.offset(), shape=self.shape())
         assert node.shape is not None
-        for element in self._cursor.elements():
-            node.shape.add(element)
+        for element in self._cursor.elements() if node.shape.explode else runs(self._cursor):
+            if type(element) is FlatBlock:
+                node.shape.add_block(element)
+            else:
+                node.shape.add(element)
             self._cursor.row = node.shape.count
         self._cursor.row = 0
         return node

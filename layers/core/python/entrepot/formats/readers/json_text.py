@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any
 
 from entrepot.errors import SourceError
@@ -27,6 +27,9 @@ _DENSE_VALUES = 2_000_000
 
 _comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
 _space = re.compile(r"[ \t\n\r]*").match
+
+
+Ahead = Callable[["Cursor"], Generator[Any, None, bool]]
 
 
 class Cursor:
@@ -53,6 +56,8 @@ class Cursor:
         """Behind the last value."""
         self.start = 0
         """Where the last value begins in ``text``."""
+        self.loads = 0
+        """How often ``text`` was read on."""
         self.row = 0
         """Which record is being read, for messages."""
 
@@ -106,14 +111,27 @@ class Cursor:
                 raise self.broken(fault, at)
             self._load()
 
-    def elements(self, decoder: Any = DECODER) -> Iterator[Any]:
-        """The elements of the array that comes next; ``start`` and ``pos`` bound each in ``text``."""
-        self._take("[")
+    def elements(self, decoder: Any = DECODER, ahead: Ahead | None = None) -> Iterator[Any]:
+        """The elements of the array that comes next; ``start`` and ``pos`` bound each in ``text``.
+
+        Args:
+            decoder: Of each.
+            ahead: Is asked once for each part of the text that was read. It may give what stands for several elements
+                and passes them.
+        """
+        self.take("[")
         if self.peek() == "]":
             self.pos += 1
             return
-        scan = decoder.scan_once
+        scan, asked = decoder.scan_once, -1
         while True:
+            if ahead is not None and asked != self.loads:
+                asked = self.loads
+                if (yield from ahead(self)):
+                    if self.closed("]"):
+                        return
+                    self.peek()
+                    continue
             # The usual case goes around the calls below; whatever is odd is left to them.
             try:
                 value, end = scan(self.text, self.pos)
@@ -128,14 +146,14 @@ class Cursor:
             comma = _comma(self.text, self.pos)
             if comma and comma.end() < len(self.text):
                 self.pos = comma.end()
-            elif self._closed("]"):
+            elif self.closed("]"):
                 return
             else:
                 self.peek()
 
     def members(self) -> Iterator[str]:
         """The names of the object that comes next; the caller takes each one's value before it asks for the next."""
-        self._take("{")
+        self.take("{")
         if self.peek() == "}":
             self.pos += 1
             return
@@ -143,9 +161,9 @@ class Cursor:
             if self.peek() != '"':
                 raise self.broken("a name in quotes is missing")
             name: str = self.value()
-            self._take(":")
+            self.take(":")
             yield name
-            if self._closed("}"):
+            if self.closed("}"):
                 return
 
     def skip(self) -> None:
@@ -191,12 +209,22 @@ class Cursor:
             row=self.row,
         )
 
-    def _take(self, mark: str) -> None:
+    def take(self, mark: str) -> None:
+        """Passes a mark that must come next.
+
+        Raises:
+            SourceError: It does not.
+        """
         if self.peek() != mark:
             raise self.broken(f"{mark} is missing")
         self.pos += 1
 
-    def _closed(self, end: str) -> bool:
+    def closed(self, end: str) -> bool:
+        """Passes the comma behind an element, or the end of what it is in; whether it was that.
+
+        Raises:
+            SourceError: It is neither.
+        """
         mark = self.peek()
         if mark not in {",", end}:
             raise self.broken(f"a comma or {end} is missing")
@@ -208,6 +236,7 @@ class Cursor:
         if self._ended:
             return False
         self._bound()
+        self.loads += 1
         kept = self.text[self.pos :]
         self._base = self.offset()
         self._marked = (0, self._base)

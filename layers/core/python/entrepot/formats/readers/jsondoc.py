@@ -8,10 +8,12 @@ from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
 
 from entrepot.errors import SourceError
+from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, Row, cell, explode, flatten
 from entrepot.formats.readers.json_backup import exact_row, fits, typed
 from entrepot.formats.readers.json_plan import Plan, schema_of
 from entrepot.formats.readers.json_planner import Planner
+from entrepot.formats.readers.json_runs import runs
 from entrepot.formats.readers.json_shape import VALUE, Node, Path, TooManyColumnsError
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.readers.text_batches import Batcher
@@ -175,13 +177,20 @@ class JsonReader:
     def _plain_records(self, plan: Plan, batcher: Batcher, cursor: Cursor) -> Iterator[Batch]:
         """`_records` of an array, where nearly all documents have their rows."""
         levels, skip = self._levels, plan.table.header_rows
-        for count, value in enumerate(cursor.elements()):
-            cursor.row = count + 1
+        count = 0
+        for value in cursor.elements() if plan.grid else runs(cursor):
             text, start, end = cursor.text, cursor.start, cursor.pos
+            if type(value) is FlatBlock:
+                count += len(value.records)
+                cursor.row = count
+                yield from batcher.blocks(value, end - start)
+                continue
+            count += 1
+            cursor.row = count
             if type(value) is bytes and not plan.grid:
                 batcher.add({VALUE: value.decode()}, end - start, suspect=False)
             elif type(value) is not tuple or text.find("\\u", start, end) >= 0:
-                if count >= skip:
+                if count > skip:
                     self._add(plan, batcher, value, cursor, {})
             else:
                 try:

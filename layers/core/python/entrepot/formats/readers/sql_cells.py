@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from entrepot.errors import SourceError
+from entrepot.formats.readers.sql_block import Block
 from entrepot.formats.readers.sql_values import Cell, OpenValueError
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch, Limits
 from entrepot.formats.refusals import structural
@@ -14,28 +14,6 @@ from entrepot.model.findings import Finding, QuarantinedRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
-_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-
-
-def copied_row(line: bytes) -> list[Cell]:
-    r"""The cells of one line of COPY's text format: tabs between them, ``\N`` for null, escapes by backslash."""
-    cells: list[Cell] = list(line.removesuffix(b"\r").split(b"\t"))
-    if b"\\" not in line:
-        return cells
-    return [None if c == b"\\N" else _unescaped(c) if c and b"\\" in c else c for c in cells]
-
-
-def _unescaped(cell: bytes) -> bytes:
-    return _ESCAPE.sub(_letter, cell)
-
-
-def _letter(match: re.Match[bytes]) -> bytes:
-    octal, hexadecimal, letter = match.groups()
-    if octal or hexadecimal:
-        return bytes([int(octal, 8) & 255 if octal else int(hexadecimal, 16)])
-    return _LETTERS.get(letter, letter)
 
 
 class Cells:
@@ -60,12 +38,42 @@ class Cells:
         self._numbers: list[int] = []
         self._raws: list[bytes] = []
         self._refused: list[QuarantinedRow] = []
+        self._parts: list[list[pa.Array]] = []
+        self._good: list[int] = []
         self._bytes = 0
 
     @property
     def full(self) -> bool:
         """Whether a batch is due."""
-        return len(self._rows) + len(self._refused) >= BATCH_ROWS or self._bytes >= BATCH_BYTES
+        return self._next - self._first >= BATCH_ROWS or self._bytes >= BATCH_BYTES
+
+    def add_block(self, block: Block, places: list[int]) -> Iterator[Batch]:
+        """Adds many rows at once.
+
+        Args:
+            block: Rows of as many values as there are places.
+            places: Which column each value is of.
+
+        Yields:
+            The batches that are due before there is room for all.
+        """
+        import pyarrow as pa
+
+        taken = 0
+        while taken < block.rows:
+            count = min(block.rows - taken, BATCH_ROWS - (self._next - self._first))
+            empty = pa.nulls(count, pa.string())
+            placed = [empty] * len(self._schema)
+            for place, column in zip(places, block.columns, strict=True):
+                placed[place] = column.slice(taken, count)
+            self._seal()
+            self._parts.append(placed)
+            self._good.extend(range(self._next, self._next + count))
+            self._next += count
+            taken += count
+            self._bytes += block.size * count // block.rows + 8 * count
+            if self.full:
+                yield self.batch()
 
     def add(self, raw: bytes, row: list[Cell] | OpenValueError, places: list[int]) -> None:
         """Adds a row.
@@ -118,20 +126,32 @@ class Cells:
         """The rows that were gathered; the next ones begin a new batch."""
         import pyarrow as pa
 
-        columns = self._columns()
-        if columns is None:
-            self._set_aside()
-            columns = self._columns() or []
+        self._seal()
+        columns = [pa.concat_arrays(parts) for parts in zip(*self._parts, strict=True)]
+        if not columns:
+            columns = [pa.array([], pa.string())] * len(self._schema)
         data = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        numbers = self._numbers if self._refused else None
-        found = Batch(data, self._numbers[0] if self._numbers else self._first, numbers, self._refused)
+        numbers = self._good if self._refused else None
+        found = Batch(data, self._good[0] if self._good else self._first, numbers, self._refused)
         found.refused.sort(key=lambda r: r.row)
         self._start()
         return found
 
+    def _seal(self) -> None:
+        """Makes columns of the rows that came one by one, so that others may follow them."""
+        if not self._rows:
+            return
+        columns = self._columns()
+        if columns is None:
+            self._set_aside()
+            columns = self._columns() or []
+        self._parts.append(columns)
+        self._good += self._numbers
+        self._rows, self._numbers, self._raws = [], [], []
+
     def rest(self) -> Iterator[Batch]:
         """The last batch, if there is anything left."""
-        if self._rows or self._refused:
+        if self._next > self._first:
             yield self.batch()
 
     def _columns(self) -> list[pa.Array] | None:

@@ -18,7 +18,7 @@ _MARKS = (
         rb"-- (?:MySQL|MariaDB) dump|phpMyAdmin|/\*M?!\d{5}|\)\s*ENGINE\s*=|`\w+`|^LOCK TABLES |[a-z]\\'[a-z]",
     ),
     (SQLITE, rb"^PRAGMA foreign_keys|\bsqlite_sequence\b|^BEGIN TRANSACTION;"),
-    (SQLSERVER, rb"^GO\s*$|\[dbo\]|SET IDENTITY_INSERT|SET ANSI_NULLS|\bN'"),
+    (SQLSERVER, rb"^GO\s*$|\[dbo\]|SET IDENTITY_INSERT|SET ANSI_NULLS|\bN'|\)[ \t]*\r?\n\s*(?i:INSERT)\s"),
     (POSTGRESQL, rb"::\w+|\bE'"),
 )
 

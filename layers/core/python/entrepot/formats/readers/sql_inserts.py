@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 from entrepot.errors import SourceError
 from entrepot.formats.readers import sql_statements as statements
-from entrepot.formats.readers.sql_dialect import Dialect
+from entrepot.formats.readers.sql_block import FEW, Block
+from entrepot.formats.readers.sql_dialect import SQLSERVER, Dialect
 from entrepot.formats.readers.sql_functions import of_kind
+from entrepot.formats.readers.sql_plain import PlainRows
 from entrepot.formats.readers.sql_rows import IncompleteError, Values, row_end
 from entrepot.formats.readers.sql_stream import Window
 from entrepot.formats.readers.sql_values import Cell, OpenValueError, simple_cell
+from entrepot.formats.reading import BATCH_BYTES
 
 _WORD = re.compile(rb"[A-Za-z\\]")
 _TAIL = re.compile(rb"\s*(?:AS\s+\w+\s*)?(ON\s+CONFLICT|ON\s+DUPLICATE|RETURNING)\b", re.IGNORECASE)
@@ -25,17 +28,25 @@ class Inserts:
     Args:
         window: The script's bytes.
         dialect: Whose SQL it is.
+        encoding: Of its texts.
+        cell_bytes: What a cell may have.
     """
 
-    def __init__(self, window: Window, dialect: Dialect) -> None:
+    def __init__(self, window: Window, dialect: Dialect, encoding: str, cell_bytes: int) -> None:
         self.window = window
         self._dialect = dialect
+        self._plain = PlainRows(dialect, encoding)
+        self._most = min(cell_bytes, BATCH_BYTES)
+        self._single = 0  # rows before this byte are read one by one
 
-    def rows(self, width: int) -> Iterator[tuple[bytes, list[Cell] | OpenValueError]]:
-        """The rows of INSERT, each verbatim and as cells, up to its end, which is passed too.
+    def rows(self, width: int, head: bytes) -> Iterator[tuple[bytes, list[Cell] | OpenValueError] | Block]:
+        """The rows of INSERT, each verbatim and as cells, or many at once, up to its end, which is passed too.
+
+        Statements that follow and begin with the same letters are as one.
 
         Args:
             width: How many values a row should have.
+            head: The statement up to its first row; empty when only its own rows are wanted.
 
         Raises:
             SourceError: A row never ends, or the statement does more than add rows.
@@ -44,6 +55,10 @@ class Inserts:
         pattern, blanks, dialect = self._dialect.row(width), self._dialect.blanks, self._dialect
         plain = _Plain(dialect)
         while True:
+            block = self._block(width, head)
+            if block is not None:
+                yield block
+                continue
             match = pattern.match(window.data, window.pos)
             if match:
                 raw = match[0]
@@ -63,6 +78,23 @@ class Inserts:
             if len(window.data) - window.pos < _NEAR:
                 window.more()
         self._tail()
+
+    def _block(self, width: int, head: bytes) -> Block | None:
+        """Plain rows, which are passed; None where the next one is to be read by itself."""
+        window = self.window
+        if window.offset < self._single:
+            return None
+        window.ensure(statements.HEAD)
+        rows, end = self._plain.run(window.data, window.pos, head)
+        size = end - window.pos
+        self._single = window.offset + size
+        if (len(rows) < FEW and size < _NEAR * 8) or size > self._most:
+            return None
+        columns = self._plain.columns(rows, width)
+        if columns is None:
+            return None
+        window.pos = end
+        return Block(columns, len(rows), size)
 
     def _slow_row(self) -> tuple[bytes, list[Cell] | OpenValueError]:
         window = self.window
@@ -109,6 +141,14 @@ class Inserts:
             window.pos = nothing.end()
         elif window.data[window.pos : window.pos + 1] == b";":
             window.pos += 1
+        elif window.pos < len(window.data) and self._dialect.word != SQLSERVER:
+            # Only SQL Server begins the next statement so; to look for this one's end would pass over its rows.
+            raise SourceError(
+                f"The INSERT that ends at byte {window.offset:,} has no semicolon before what follows.",
+                hint="Write the script with a semicolon behind each statement, or say for which database it is.",
+                reason="statement",
+                offset=window.offset,
+            )
         elif window.pos < len(window.data) and not _WORD.match(window.data, window.pos):
             raise open_end(window.offset)
 

@@ -36,6 +36,8 @@ _DOUBLE_QUOTED = (
     re.compile(rb'"(?:[^"]++|"")*+"', re.DOTALL),
     re.compile(rb'"(?:[^"\\]++|""|\\.)*+"', re.DOTALL),
 )
+_DEPTH = 50
+"""Parentheses, casts and calls in one another that a value may have."""
 _TYPED = frozenset({b"date", b"time", b"timestamp", b"datetime", b"interval", b"decimal", b"binary"})
 
 
@@ -66,6 +68,7 @@ class Values:
         self._dialect = dialect
         self._data = data
         self.pos = pos
+        self._depth = 0
         self._string = _string(dialect)
 
     def row(self) -> list[Cell]:
@@ -109,6 +112,9 @@ class Values:
         return match[0]
 
     def _value(self) -> Cell:
+        self._depth += 1
+        if self._depth > _DEPTH:
+            raise OpenValueError("a value in too many parentheses")
         cell = self._one()
         while cell is not None and self._dialect.word == SQLSERVER and self._sign() == b"+":
             self.pos += 1
@@ -116,6 +122,7 @@ class Values:
         while self._sign() == b":":
             if not self._take(_CAST):
                 raise OpenValueError("an expression in a value's place")
+        self._depth -= 1
         return cell
 
     def _one(self) -> Cell:

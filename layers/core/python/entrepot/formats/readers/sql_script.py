@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,21 +10,27 @@ from dataclasses import dataclass
 from entrepot.formats.readers import sql_statements as statements
 from entrepot.formats.readers.sql_dialect import Dialect, identifiers
 from entrepot.formats.readers.sql_inserts import Inserts, open_end
+from entrepot.formats.readers.sql_plain import begins, statement_after
 from entrepot.formats.readers.sql_stream import Window
 
-_COPY_END = re.compile(rb"(?:^|(?<=\n))\\\.[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
+_COPY_END = re.compile(rb"\\\.[ \t]*\r?(?:\n|\Z)")
 _DELIMITER = re.compile(rb"DELIMITER[ \t]+(\S+)[^\n]*", re.IGNORECASE)
 _BATCH_END = re.compile(rb"GO(?:[ \t]+\d+)?[ \t]*\r?(?:\n|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows that begin here: of INSERT, or of COPY."""
+    """Rows that begin here: of INSERT, or of COPY.
+
+    Attributes:
+        head: An INSERT up to its first row, when any that begins so is one of the same table and columns; else empty.
+    """
 
     table: str
     columns: list[str] | None
     copied: bool
     start: int
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +50,16 @@ class Script:
     Args:
         window: Its bytes.
         dialect: Whose SQL it is.
-        encoding: Of its names.
+        encoding: Of its letters.
+        cell_bytes: What a cell may have.
     """
 
-    def __init__(self, window: Window, dialect: Dialect, encoding: str) -> None:
+    def __init__(self, window: Window, dialect: Dialect, encoding: str, cell_bytes: int) -> None:
         self.window = window
         self._dialect = dialect
         self._encoding = encoding
-        self.inserts = Inserts(window, dialect)
+        self._last = Rows("", None, copied=False, start=0)
+        self.inserts = Inserts(window, dialect, encoding, cell_bytes)
 
     def events(self) -> Iterator[Event]:
         """What the statements have, to the end; rows that nobody reads are passed over.
@@ -85,6 +94,10 @@ class Script:
             end = data.find(b"\n", pos)
             window.pos += statements.meta_end(data[pos : end if end >= 0 else len(data)], window.offset)
             return None
+        if begins(data, pos, self._last.head):
+            event = dataclasses.replace(self._last, start=window.offset)
+            window.pos += len(event.head)
+            return event
         found = _BATCH_END.match(data, pos)
         if found:
             window.pos = found.end()
@@ -108,10 +121,13 @@ class Script:
         listed = head[2]
         columns = [c.decode(self._encoding, "replace") for c in identifiers(listed)] if listed else None
         window.pos = head.end()
-        event = Rows(statements.table_name(head["name"], self._encoding), columns, copied, start)
+        again = b"" if copied or statements.is_keyword(head["name"]) else head[0]
+        event = Rows(statements.table_name(head["name"], self._encoding), columns, copied, start, again)
         if statements.is_system(head["name"]):
             self.pass_rows(event)
             return None
+        if again:
+            self._last = event
         return event
 
     def _plain_copy(self, head: re.Match[bytes]) -> None:
@@ -171,8 +187,12 @@ class Script:
             raise statements.refused(statements.name_of(words), start)
         return None
 
-    def pass_rows(self, event: Rows) -> None:
+    def pass_rows(self, event: Rows, *, alike: bool = True) -> None:
         """Passes over rows.
+
+        Args:
+            event: Where they are.
+            alike: Also over those of the statements that follow and begin with the same letters.
 
         Raises:
             SourceError: They never end.
@@ -182,21 +202,33 @@ class Script:
             for _ in self.copied_lines():
                 pass
             return
-        if not window.pass_body(self._dialect.body):
-            raise open_end(event.start)
-        window.pos += window.data[window.pos : window.pos + 1] == b";"
+        start, head = event.start, event.head if alike else b""
+        while True:
+            if not window.pass_body(self._dialect.body):
+                raise open_end(start)
+            window.pos += window.data[window.pos : window.pos + 1] == b";"
+            if not head:
+                return
+            # Statements of one row each would be too many events.
+            if len(window.data) - window.pos < statements.HEAD:
+                window.ensure(statements.HEAD)
+            place = statement_after(window.data, window.pos)
+            if not begins(window.data, place, head):
+                return
+            window.pos = place + len(head)
+            start = window.offset - len(head)
 
-    def copied_lines(self) -> Iterator[list[bytes]]:
-        r"""The lines of COPY's data, many together, up to ``\.``, which is passed too.
+    def copied_lines(self) -> Iterator[bytes]:
+        r"""The lines of COPY's data, many together and each with its end, up to ``\.``, which is passed too.
 
         Raises:
             SourceError: They never end.
         """
         window = self.window
         while True:
-            found = _COPY_END.search(window.data, window.pos)
+            found = self._copy_end()
             if found and (found.end() < len(window.data) or not window.more()):
-                lines = window.data[window.pos : found.start()].split(b"\n")[:-1]
+                lines = window.data[window.pos : found.start()]
                 window.pos = found.end()
                 yield lines
                 return
@@ -204,8 +236,19 @@ class Script:
                 continue
             last = window.data.rfind(b"\n", window.pos) + 1
             if last > window.pos:
-                lines = window.data[window.pos : last].split(b"\n")[:-1]
+                lines = window.data[window.pos : last]
                 window.pos = last
                 yield lines
             if not window.more():
                 raise open_end(window.offset)
+
+    def _copy_end(self) -> re.Match[bytes] | None:
+        """The line that ends COPY's data, if it is at hand."""
+        data, pos = self.window.data, self.window.pos
+        found = _COPY_END.match(data, pos)
+        while found is None:
+            pos = data.find(b"\n\\.", pos) + 1
+            if not pos:
+                return None
+            found = _COPY_END.match(data, pos)
+        return found

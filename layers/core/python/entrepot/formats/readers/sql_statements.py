@@ -147,6 +147,11 @@ def name_of(words: str) -> str:
     )
 
 
+def is_keyword(name: bytes) -> bool:
+    """Whether a table is called by a word that may stand before its name; with other rows, it may be that word."""
+    return name.upper() in {b"INTO", b"ONLY", b"OR", b"LOW_PRIORITY", b"DELAYED", b"HIGH_PRIORITY", b"IGNORE"}
+
+
 def is_system(name: bytes) -> bool:
     """Whether a table is one of the database's own books."""
     return bool(_SYSTEM.fullmatch(identifiers(name)[-1]))

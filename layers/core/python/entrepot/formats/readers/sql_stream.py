@@ -37,6 +37,13 @@ class Window:
         """The place in the file."""
         return self._base + self.pos
 
+    def seek(self, offset: int) -> None:
+        """Goes to a place in the file; what is at hand of it is not read again."""
+        if self._base <= offset <= self._base + len(self.data):
+            self.pos = offset - self._base
+        else:
+            self._base, self.pos, self.data, self.ended = offset, 0, b"", False
+
     def more(self) -> bool:
         """Reads on, and forgets what lies before ``pos``; whether there was anything.
 
@@ -99,6 +106,8 @@ class Window:
                     return False
                 continue
             self.pos = end
+            if self.data[end : end + 1] == b";":
+                return True
 
     def peek(self, pattern: re.Pattern[bytes], count: int) -> re.Match[bytes] | None:
         """What a pattern matches here, ``count`` bytes being at hand."""

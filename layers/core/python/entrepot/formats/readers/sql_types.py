@@ -28,6 +28,8 @@ _WORDS = (
     (r"jsonb?", "json"),
     (_TEXTS, "string"),
 )
+_SIZE = 5
+"""Digits of the largest precision that a type states anywhere."""
 _SHAPE = re.compile(r"(?P<word>[a-z_][\w. ]*)(?:\((?P<size>[^)]*)\)(?P<after>[a-z ]*))?(?P<array>\[.*\])?")
 
 
@@ -50,7 +52,7 @@ def type_word(declared: str) -> str:
 
 def _decimal(size: str) -> str:
     parts = [part.strip() for part in size.split(",")]
-    if not all(part.isdigit() for part in parts):
+    if not all(part.isdecimal() and len(part) <= _SIZE for part in parts):
         return "decimal"
     return f"decimal({int(parts[0])},{int(parts[1]) if len(parts) > 1 else 0})"
 

@@ -45,7 +45,7 @@ def string(token: bytes, *, escapes: bool) -> bytes:
     """The text of a string with its quotes."""
     inner = token[1:-1]
     if escapes and b"\\" in inner:
-        return _MYSQL_ESCAPE.sub(_mysql, inner)
+        return _MYSQL_ESCAPE.sub(mysql_letter, inner)
     return inner.replace(b"''", b"'") if b"'" in inner else inner
 
 
@@ -53,11 +53,12 @@ def double_quoted(token: bytes, *, escapes: bool) -> bytes:
     """The text of a string in double quotes, which MySQL and SQLite know."""
     inner = token[1:-1]
     if escapes and b"\\" in inner:
-        return _DOUBLE_ESCAPE.sub(_mysql, inner)
+        return _DOUBLE_ESCAPE.sub(mysql_letter, inner)
     return inner.replace(b'""', b'"')
 
 
-def _mysql(match: re.Match[bytes]) -> bytes:
+def mysql_letter(match: re.Match[bytes]) -> bytes:
+    """What an escape of MySQL, or a doubled quote, stands for."""
     letter = match[1]
     if letter is None:
         return match[0][:1]

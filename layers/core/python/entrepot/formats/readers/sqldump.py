@@ -14,7 +14,9 @@ from entrepot.detect.header import column_names
 from entrepot.errors import SourceError
 from entrepot.formats.encoding import codec_name, cut_by_bytes, is_utf8, to_utf8
 from entrepot.formats.readers import sql_statements as statements
-from entrepot.formats.readers.sql_cells import Cells, copied_row
+from entrepot.formats.readers.sql_block import Block
+from entrepot.formats.readers.sql_cells import Cells
+from entrepot.formats.readers.sql_copied import copied_row, copied_rows
 from entrepot.formats.readers.sql_dialect import Dialect, dialect, dialect_of
 from entrepot.formats.readers.sql_script import Emptied, Rows, Script
 from entrepot.formats.readers.sql_stream import Window
@@ -108,7 +110,8 @@ class DumpReader:
 
     def _script(self, start: int) -> Script:
         most = 2 * self._limits.cell_bytes + (1 << 20)
-        return Script(Window(self._file, start, most), self._dialect, self._letters)
+        window = Window(self._file, start, most)
+        return Script(window, self._dialect, self._letters, self._limits.cell_bytes)
 
     def _index(self) -> list[_Found]:
         """Walks through all of it once: which tables there are, and where their rows lie."""
@@ -125,7 +128,9 @@ class DumpReader:
             else:
                 table.name = event.table
                 self._note_columns(script, table, event)
-                script.pass_rows(event)
+                # A first row that cannot be read tells no width; the next statement may.
+                known = event.columns is not None or bool(table.declared or table.width)
+                script.pass_rows(event, alike=known)
                 joined = last == table.name or spans > _SPANS
                 spans += not joined
                 table.add(event.start, script.window.offset, joined=joined)
@@ -187,9 +192,12 @@ class DumpReader:
         found = self._found[table]
         cells = Cells(self._tables[table].schema, self._letters, self._limits)
         places = {name.lower(): i for i, name in enumerate(found.names)}
+        script = self._script(self._start)
         for start, end in found.spans:
-            script = self._script(start)
+            script.window.seek(start)
             for event in script.events():
+                if isinstance(event, Rows) and event.start >= end:
+                    break  # rows that were passed may have led beyond the span, and what follows has its own
                 if isinstance(event, Rows) and event.table == found.name:
                     width = len(found.declared or []) or len(places)
                     own = list(range(width)) if event.columns is None else _places(event, places)
@@ -200,16 +208,26 @@ class DumpReader:
 
     def _rows(self, script: Script, event: Rows, cells: Cells, places: list[int]) -> Iterator[Batch]:
         if event.copied:
-            for lines in script.copied_lines():
-                for line in lines:
-                    cells.add(line, copied_row(line), places)
-                    if cells.full:
-                        yield cells.batch()
+            yield from self._copied(script, cells, places)
             return
-        for raw, row in script.inserts.rows(len(places)):
-            cells.add(raw, row, places)
+        for found in script.inserts.rows(len(places), event.head):
+            if isinstance(found, Block):
+                yield from cells.add_block(found, places)
+                continue
+            cells.add(*found, places)
             if cells.full:
                 yield cells.batch()
+
+    def _copied(self, script: Script, cells: Cells, places: list[int]) -> Iterator[Batch]:
+        for lines in script.copied_lines():
+            block = copied_rows(lines, self._letters, len(places), self._limits.cell_bytes)
+            if block is not None:
+                yield from cells.add_block(block, places)
+                continue
+            for line in lines.split(b"\n")[:-1]:
+                cells.add(line, copied_row(line), places)
+                if cells.full:
+                    yield cells.batch()
 
 
 def _places(event: Rows, places: dict[str, int]) -> list[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch
 from entrepot.model.findings import Finding, QuarantinedRow
 
@@ -32,6 +33,7 @@ class Batcher:
         self._most = max(1, min(BATCH_ROWS, _BATCH_CELLS // max(1, len(keys))))
         self._next = first_row
         self._rows: list[dict[str, str | None]] = []
+        self._parts: list[pa.RecordBatch] = []
         self._numbers: list[int] = []
         self._refused: list[QuarantinedRow] = []
         self._bytes = 0
@@ -41,7 +43,7 @@ class Batcher:
     @property
     def empty(self) -> bool:
         """Whether nothing was added."""
-        return not self._rows and not self._refused
+        return not self._numbers and not self._refused
 
     @property
     def row(self) -> int:
@@ -63,8 +65,39 @@ class Batcher:
         self._numbers.append(self._next)
         self._next += 1
         self._bytes += size
-        if len(self._rows) >= self._most or self._bytes >= BATCH_BYTES:
+        if len(self._numbers) >= self._most or self._bytes >= BATCH_BYTES:
             self.full = True
+
+    def blocks(self, block: FlatBlock, size: int) -> Iterator[Batch]:
+        """Adds flat records; gives batches whenever there is enough for one.
+
+        Args:
+            block: The records.
+            size: About their bytes.
+        """
+        import pyarrow as pa
+
+        total = len(block.records)
+        for first in range(0, total, self._most):
+            some = block.part(first, min(total, first + self._most))
+            count = len(some.records)
+            if self.full or len(self._numbers) + count > self._most:
+                yield self.take()
+            self._settle()
+            self._parts.append(pa.RecordBatch.from_arrays([some.column(k) for k in self._keys], schema=self._schema))
+            self._numbers += range(self._next, self._next + count)
+            self._next += count
+            self._bytes += size * count // total
+            self.full = self._bytes >= BATCH_BYTES
+
+    def _settle(self) -> None:
+        """Makes columns of the rows that were added one by one."""
+        import pyarrow as pa
+
+        if self._rows or not self._parts:
+            arrays = [pa.array([row.get(key) for row in self._rows], pa.string()) for key in self._keys]
+            self._parts.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._rows = []
 
     def skip(self) -> None:
         """Counts a record that is no row."""
@@ -90,14 +123,13 @@ class Batcher:
         """The rows so far; it is empty afterwards."""
         import pyarrow as pa
 
-        rows = self._rows
-        arrays = [pa.array([row.get(key) for row in rows], pa.string()) for key in self._keys]
-        data = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._settle()
+        data = pa.concat_batches(self._parts) if len(self._parts) > 1 else self._parts[0]
         numbers = self._numbers
         gaps = bool(numbers) and numbers[-1] - numbers[0] + 1 != len(numbers)
         first = numbers[0] if numbers else self._next
         batch = Batch(data, first, numbers if gaps else None, self._refused)
-        self._rows, self._numbers, self._refused, self._bytes = [], [], [], 0
+        self._parts, self._numbers, self._refused, self._bytes = [], [], [], 0
         self.full = False
         return batch
 
