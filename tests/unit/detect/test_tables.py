@@ -155,3 +155,8 @@ def test_offsets_count_the_bytes_of_the_source(encoding: str) -> None:
 def test_many_rows_of_another_width_without_a_header_are_rows() -> None:
     found = detect("a;b;c\n1;2;3\n" + "x;7\n" * 200_000)
     assert (found.columns, found.tables) == (["a", "b", "c"], [])
+
+
+def test_a_blank_line_behind_every_row_parts_no_tables() -> None:
+    found = detect("name\n\n" + "x\n\n" * 200_000)
+    assert found.tables == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from bisect import bisect_left
 
 from entrepot.detect.header import header_rows
 from entrepot.detect.view import View
@@ -33,6 +33,9 @@ class Ending:
         self._names = names
         self._known = kinds
         self._looks = 0
+        self._filled = [i for i in range(first, len(view.rows)) if not view.blank(i)]
+        self._alike: dict[int, bool] = {}
+        self._counted = (0, 0, 0)
 
     def find(self) -> int:
         """The place behind the last record that could be one of its rows."""
@@ -89,8 +92,9 @@ class Ending:
     def _ends_before(self, i: int) -> bool:
         """Whether what begins behind a blank line is no further row of the table."""
         row = self._view.rows[i]
-        rest = list(islice((j for j in range(i, len(self._view.rows)) if not self._view.blank(j)), 200))
-        alike = sum(self._like_rows(j) for j in rest)
+        at = bisect_left(self._filled, i)
+        rest = self._filled[at : at + 200]
+        alike = self._count_alike(at, at + len(rest))
         if alike > 0.5 * len(rest) and not (len(row) == self._columns and self._heads(row)):
             # Rows go on behind the blank line, unless another header comes among them.
             return any(
@@ -104,8 +108,23 @@ class Ending:
         alike = sum(len(self._view.rows[j]) == len(row) for j in rest)
         return alike > 1 and 2 * alike >= len(rest)
 
+    def _count_alike(self, start: int, end: int) -> int:
+        """How many of these filled records are like the table's rows, from the count that was asked for before."""
+        before, until, count = self._counted
+        if not before <= start < until <= end:
+            before, until, count = start, start, 0
+        count -= sum(map(self._like_rows, self._filled[before:start]))
+        count += sum(map(self._like_rows, self._filled[until:end]))
+        self._counted = (start, end, count)
+        return count
+
     def _like_rows(self, i: int) -> bool:
-        row = self._view.rows[i]
+        """Whether a record is like the table's rows; found out once, since each is looked at from many blank lines."""
+        if i not in self._alike:
+            self._alike[i] = self._is_like_rows(self._view.rows[i])
+        return self._alike[i]
+
+    def _is_like_rows(self, row: list[str]) -> bool:
         return (
             len(row) == self._columns
             and (self._columns == 1 or sum(bool(c.strip()) for c in row) > 1)
