@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             console.print("starting the one-machine cloud twice …")
             results["start"] = dict(zip(("first", "second"), micro.start_seconds(Path(folder) / "start"), strict=True))
             results["handler_imports"] = micro.import_seconds()
+            results["profiling"] = micro.profiling(next(iter(files.values())))
         from local.cloud import LocalCloud
 
         with LocalCloud(Path(folder) / "cloud", roots=[corpora.FOLDER]) as cloud:

@@ -1,4 +1,4 @@
-"""Small things that a person feels: a small file's latency, a handler's imports, a second start."""
+"""Small things that a person feels: a small file's latency, a handler's imports, a second start; and profiling."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 import samples
 from bench.data import CACHE, ROOT
 from bench.ours import Bench
+from local.nursery import ALLOCATORS
 
 DROPS: Final = 20
 _IMPORT: Final = """
@@ -55,6 +56,20 @@ def import_seconds(rounds: int = 5) -> dict[str, float]:
             times.append(float(done.stdout.split()[-1]))
         found[handler.parent.name] = statistics.median(times)
     return found
+
+
+def profiling(path: Path, rounds: int = 9) -> float:
+    """Bytes a second of processor time that the function ``profile`` takes in: parsing, and every column's profile.
+
+    Args:
+        path: Delimited text; its first chunk is taken.
+        rounds: The quickest of these counts.
+    """
+    command: list[str | Path] = [sys.executable, "-m", "bench.profiling", path, str(rounds)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **ALLOCATORS}, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
 
 
 def start_seconds(state: Path) -> tuple[float, float]:

@@ -108,6 +108,8 @@ def _small(results: dict[str, Any], out: Console) -> None:
     for name, seconds in sorted(imports.items(), key=lambda item: -item[1])[:3]:
         grid.add_row(f"importing the handler of {name}", f"{seconds:.3f}")
     out.print(grid)
+    if "profiling" in results:
+        out.print(f"Profiling of CSV, parsing included: {results['profiling'] / 1e6:.0f} MB a second and core.")
 
 
 def _corpora(lines: list[dict[str, Any]], out: Console) -> None:
