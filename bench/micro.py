@@ -65,7 +65,7 @@ def profiling(path: Path, rounds: int = 9) -> float:
         path: Delimited text; its first chunk is taken.
         rounds: The quickest of these counts.
     """
-    command = [sys.executable, "-m", "bench.profiling", path, str(rounds)]
+    command: list[str | Path] = [sys.executable, "-m", "bench.profiling", path, str(rounds)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **ALLOCATORS}, capture_output=True, text=True, check=True
     )
