@@ -97,3 +97,12 @@ def test_a_long_record_is_not_weighed() -> None:
 )
 def test_kinds_at_first_sight(cell: str, kind: str) -> None:
     assert kind_of(cell) == kind
+
+
+def test_records_full_of_quotes_use_up_the_work_that_a_table_is_worth() -> None:
+    mender = Mender(Dialect(), 5, KINDS)
+    odd = '7,"Some, "good" words",2024-01-05,1.50,yes'
+    assert mender.mend(odd).how == QUOTES
+    for _ in range(300):
+        mender.mend('"a,' * 90)
+    assert mender.mend(odd).how != QUOTES
