@@ -150,6 +150,13 @@ def test_json_lines_keep_their_numbers_digits_and_refuse_what_is_no_object() -> 
     assert codes == [(4, "json"), (5, "json"), (6, "unknown_column"), (7, "json"), (8, "nul"), (9, "json")]
 
 
+def test_text_of_one_column_may_hold_any_byte() -> None:
+    data = b"one\n" * 3 + bytes([*range(1, 8), *range(0x1C, 0x20)]) + b", x\n"
+    detection = any_detection(columns=["a"], dialect=Dialect(delimiter=None))
+    parsed = parse_chunk(data, detection, any_chunk(data))
+    assert (parsed.table.num_rows, len(parsed.refused)) == (4, 0)
+
+
 def test_half_of_a_surrogate_pair_is_refused_by_that_name() -> None:
     data = b'{"a":"1"}\n{"a":"\\ud800"}\n{"a":"2","\\ud800":"3"}\n'
     parsed = parse_chunk(data, any_detection(format="jsonl", columns=["a"]), any_chunk(data, first_row=1))

@@ -156,6 +156,9 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
         return None, []  # pyarrow knows no such dialect, and would drop a mark that is text here
     if not data or (data[0] in b"\r\n" and not data.strip(b"\r\n")):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
+    delimiter = grammar.delimiter or _absent(data)
+    if delimiter is None:
+        return None, []
     ragged: list[_Ragged] = []
 
     def skip(row: pa_csv.InvalidRow) -> str:
@@ -168,7 +171,7 @@ def _read(data: bytes, grammar: Grammar, width: int) -> tuple[pa.Table | None, l
             # One block: no record straddles two, and row numbers are exact.
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
             parse_options=pa_csv.ParseOptions(
-                delimiter=(grammar.delimiter or _absent(data)).decode(),
+                delimiter=delimiter.decode(),
                 quote_char=grammar.quote.decode() if grammar.quote else False,
                 double_quote=True,
                 escape_char=grammar.escape.decode() if grammar.escape else False,
@@ -199,9 +202,9 @@ def _without_blanks(table: pa.Table) -> pa.Table:
     return table
 
 
-def _absent(data: bytes) -> bytes:
-    """A byte that is not in the data, to serve as the delimiter of a file without one."""
-    return next(bytes([b]) for b in (1, 2, 3, 4, 5, 6, 7, 0x1F, 0x1E, 0x1D, 0x1C) if bytes([b]) not in data)
+def _absent(data: bytes) -> bytes | None:
+    """A byte that is not in the data, to serve as the delimiter of a file without one; None if they all are."""
+    return next((bytes([b]) for b in (1, 2, 3, 4, 5, 6, 7, 0x1F, 0x1E, 0x1D, 0x1C) if bytes([b]) not in data), None)
 
 
 def _read_by_letter(source: RecordBytes, grammar: Grammar, width: int, good: Ints) -> tuple[pa.Table, list[_Ragged]]:
