@@ -31,8 +31,8 @@ def test_mutations_change_files_and_are_the_same_for_a_seed(name: str) -> None:
 
 
 def test_a_fault_of_every_kind_is_found_and_kept(tmp_path: Path) -> None:
-    told = fuzz(PLANTED, tmp_path, seconds=120, seed="1", files=120, modules=["tests.unit.fuzz.planted"])
-    assert told.files >= 120
+    told = fuzz(PLANTED, tmp_path, seconds=120, seed="1", files=300, modules=["tests.unit.fuzz.planted"])
+    assert told.files >= 300
     assert told.accepted > 0
     assert told.refused > 0
     assert told.files == told.accepted + told.refused + told.faults
