@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -105,6 +107,37 @@ def test_the_target_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         entrepot.convert(source, tmp_path / "out.parquet")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.csv.gz"]
+
+
+_WITHOUT_ROOM = """
+import resource, sys
+import entrepot
+from entrepot.errors import UsageError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+try:
+    entrepot.convert(*sys.argv[1:])
+except UsageError as error:
+    print(error.message, "|", error.hint)
+"""
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out.parquet", "out.jsonl.gz"])
+@pytest.mark.parametrize("source", ["people.csv", "people.jsonl"])
+def test_without_room_the_target_stays_as_it_was(tmp_path: Path, source: str, target: str) -> None:
+    rows = [(n, f"{hash(n * 7919) % 10**9}-{n}") for n in range(30_000)]
+    text = {
+        "people.csv": "id,name\n" + "".join(f"{n},{name}\n" for n, name in rows),
+        "people.jsonl": "".join(f'{{"id":{n},"name":"{name}"}}\n' for n, name in rows),
+    }[source]
+    (tmp_path / source).write_text(text)
+    (tmp_path / target).write_bytes(b"before")
+    command = [sys.executable, "-c", _WITHOUT_ROOM, tmp_path / source, tmp_path / target]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.startswith(f"{target} cannot be written: ")
+    assert str(tmp_path) in told
+    assert (tmp_path / target).read_bytes() == b"before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([source, target])
 
 
 def test_wrong_places_and_words_are_the_callers_fault(people: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,8 @@ _SHEETS = frozenset({"xlsx", "xlsm", "xlsb", "xls", "ods"})
 _NAMELESS = _SHEETS | {"csv", "tsv", "fixed", "log"}
 """Formats whose table may have no header, and then has no names worth writing."""
 _BINARY = frozenset({"xlsx", "parquet", "orc", "arrow"})
+_FOLDERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR})
+"""What a folder answers that takes no file, or no more of one."""
 EVERY = "*"
 """As ``table``: all of them, into a format that has room for several."""
 
@@ -309,7 +312,23 @@ def _checked(batches: Iterable[Batch], name: str) -> Iterator[Batch]:
 
 @contextlib.contextmanager
 def _whole(target: _Target) -> Iterator[IO[bytes]]:
-    """A file that takes its name only when all of it is written."""
+    """A file that takes its name only when all of it is written.
+
+    Raises:
+        UsageError: Its folder takes no file, or has no room for it.
+    """
+    try:
+        yield from _named_when_whole(target)
+    except OSError as error:
+        if error.errno not in _FOLDERS:
+            raise
+        raise UsageError(
+            f"{target.path.name} cannot be written: {os.strerror(error.errno)}.",
+            hint=f"Make room in {target.path.parent} and look at its permissions, or write to another folder.",
+        ) from None
+
+
+def _named_when_whole(target: _Target) -> Iterator[IO[bytes]]:
     handle, name = tempfile.mkstemp(dir=target.path.parent, prefix=f".{target.path.name[:100]}.")
     try:
         with os.fdopen(handle, "wb") as raw, _compressed(raw, target) as out:
