@@ -23,12 +23,13 @@ KEPT = ROOT / ".cache" / "fuzz"
 def main(arguments: list[str] | None = None) -> int:
     """Fuzzes what is named, or all; 1 when there is a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600, help="processor time for each (default: %(default)s)")
+    parser.add_argument("--seconds", type=_positive, default=600, help="processor time for each (default: %(default)s)")
     parser.add_argument(
         "--reader", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="NAME", help=", ".join(TARGETS)
     )
     parser.add_argument("--seed", default="1", help="another one makes other files (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=2, help="readers at a time (default: %(default)s)")
+    jobs = parser.add_argument("--jobs", type=int, choices=range(1, 65), default=2, metavar="JOBS")
+    jobs.help = "readers at a time, up to 64 (default: %(default)s)"
     parser.add_argument("--json", action="store_true", help="one document for machines")
     parser.add_argument("--kept", type=Path, default=KEPT, metavar="FOLDER", help="where files go that show a fault")
     options = parser.parse_args(arguments)
@@ -42,6 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
         found = list(pool.map(one, options.reader))
     print(json.dumps([asdict(told) for told in found], indent=2) if options.json else _table(found))
     return 1 if any(told.findings for told in found) else 0
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return seconds
 
 
 def _line(told: Told) -> str:

@@ -52,9 +52,15 @@ def test_the_suite_as_a_whole():
     assert found["y", "refused"] == found["n", "accepted"] == 0
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.name.startswith("y_")], ids=lambda p: p.stem)
+def holds_its_table(path):
+    """Whether a document is an object with an array, which is the table then."""
+    value = json.loads(path.read_bytes())
+    return isinstance(value, dict) and any(isinstance(item, list) for item in value.values())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.name.startswith("y_") and not holds_its_table(p)], ids=lambda p: p.stem
+)
 def test_as_many_records_as_an_independent_parser_finds(path):
     value = json.loads(path.read_bytes())
-    if isinstance(value, dict) and any(isinstance(item, list) for item in value.values()):
-        pytest.skip("its array is the table")
     assert sum(read(path, strict=True)) == (len(value) if isinstance(value, list) else 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -119,7 +120,7 @@ def _html() -> SourceError:
     )
 
 
-class Target:
+class Target(ABC):
     """What the parser calls; subclasses say what becomes of elements.
 
     Args:
@@ -145,19 +146,19 @@ class Target:
         if prefix:
             self.prefixes.setdefault(uri, prefix)
 
+    @abstractmethod
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element opens."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, tag: str) -> None:
         """An element closes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def data(self, text: str) -> None:
         """Text, in pieces."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing left to do
         """The document ends."""
 
     def too_deep(self) -> SourceError:
