@@ -17,7 +17,7 @@ from tests.unit.formats.delimited.test_fixed_and_logs import (
 )
 from tests.unit.formats.plugins.test_edifact import ORDER
 from tests.unit.formats.plugins.test_geojson import GEOMETRIES
-from tests.unit.formats.test_sql_dump import MYSQL, POSTGRESQL, SQLITE, SQLSERVER
+from tests.unit.formats.sqlscripts import MYSQL, POSTGRESQL, SQLITE, SQLSERVER
 
 _PEOPLE = "id;name;born;amount;note\r\n" + "".join(
     f'{i};Zoë {i};0{i % 9 + 1}.02.20{i % 90 + 10};{i},50;"a;b\r\n""c"""\r\n' for i in range(30)
