@@ -26,6 +26,8 @@ CHUNK_BYTES = 16 << 20
 _BLOCK = 4 << 20
 _LEARNED = 400
 _MOST_ROWS = 20_000
+_FEW_ROWS = 64
+"""Rows between odd ones up to which they go with them."""
 _TOLD = 5
 """Row numbers that a doubt names."""
 
@@ -164,11 +166,19 @@ class DelimitedFile:
         places = np.searchsorted(parsed.rows, np.array(numbers, dtype=np.int64)).tolist()
         at = 0
         narrowed = set(parsed.narrowed)
+        run: Rows = []
         for number, place in zip(numbers, places, strict=True):
-            if place > at:
-                yield parsed.table.slice(at, place - at)
-            yield odd[number]
+            between = parsed.table.slice(at, place - at)
+            if len(between) > _FEW_ROWS or len(run) >= _MOST_ROWS:
+                yield from filter(len, (run, between))
+                run = []
+            elif len(between):
+                # A table of a few rows costs more than the rows.
+                run += _first(between, _FEW_ROWS)
+            run += odd[number]
             at = place + (number in narrowed)
+        if run:
+            yield run
         yield parsed.table.slice(at)
 
     def _text(self, parsed: ParsedChunk, row: int) -> str:
