@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import entrepot
 from entrepot.detect import detect_source
+from entrepot.detect.view import View
 from entrepot.errors import UsageError
 from entrepot.model.source import Detection
 
@@ -160,3 +162,34 @@ def test_many_rows_of_another_width_without_a_header_are_rows() -> None:
 def test_a_blank_line_behind_every_row_parts_no_tables() -> None:
     found = detect("name\n\n" + "x\n\n" * 200_000)
     assert found.tables == []
+
+
+def test_many_remarks_between_blank_lines_are_not_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    blank = View.blank
+
+    def counted(self: View, i: int) -> bool:
+        nonlocal looks
+        looks += 1
+        return blank(self, i)
+
+    monkeypatch.setattr(View, "blank", counted)
+    parts = 3000
+    head = '&x;<!DOCTYPE note [\n<!ENTITY a "1234567890" >\n<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">\n'
+    found = detect(head + 'c;&c;&c;&c;">\n\n]>\nomb\n' * parts)
+    assert found.dialect.footnotes > parts
+    assert 0 < looks < 1000 * parts
+
+
+def test_a_source_of_many_tables_is_detected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detected = []
+
+    def counted(*args: Any, **more: Any) -> Detection:
+        detected.append(detect_source(*args, **more))
+        return detected[-1]
+
+    monkeypatch.setattr("entrepot.frontdoor.textfiles.detect_source", counted)
+    (tmp_path / "in.csv").write_text(f"{HEADER}{ROWS}\n" * 5)
+    found = entrepot.inspect(tmp_path / "in.csv")
+    assert [(table.rows, len(table.columns)) for table in found.tables] == [(20, 3)] * 5
+    assert len(detected) == 1

@@ -33,14 +33,13 @@ class Ending:
         self._names = names
         self._known = kinds
         self._looks = 0
-        self._filled = [i for i in range(first, len(view.rows)) if not view.blank(i)]
+        self._filled = view.filled
         self._alike: dict[int, bool] = {}
         self._counted = (0, 0, 0)
 
     def find(self) -> int:
         """The place behind the last record that could be one of its rows."""
         size = len(self._view.rows)
-        after, same = self._counts()
         for i in range(self._first, size):
             if self._view.blank(i):
                 parts = i + 1 < size and not self._view.blank(i + 1) and not self._is_row(i)
@@ -50,8 +49,7 @@ class Ending:
             row = self._view.rows[i]
             if i > self._first and self._repeats(row):
                 return i
-            few = same[i - self._first] <= 0.1 * after[i - self._first]
-            if len(row) != self._columns and few and not self._view.blank(i - 1) and self._changes(i):
+            if len(row) != self._columns and not self._view.blank(i - 1) and self._few_behind(i) and self._changes(i):
                 return i
         return size
 
@@ -61,14 +59,10 @@ class Ending:
             return False
         return self._columns == 1 or len(self._view.rows) - i <= _FEW
 
-    def _counts(self) -> tuple[list[int], list[int]]:
-        """How many records from each on are not blank, and how many of them have the table's width."""
-        after, same = [0], [0]
-        for i in range(len(self._view.rows) - 1, self._first - 1, -1):
-            filled = not self._view.blanks[i]
-            after.append(after[-1] + filled)
-            same.append(same[-1] + (filled and len(self._view.rows[i]) == self._columns))
-        return after[::-1], same[::-1]
+    def _few_behind(self, i: int) -> bool:
+        """Whether hardly any record from here on has the table's width."""
+        filled, same = self._view.behind(i, self._columns)
+        return same <= 0.1 * filled
 
     def _repeats(self, row: list[str]) -> bool:
         """Whether a row is the header once more, or as much of it as another table shares."""

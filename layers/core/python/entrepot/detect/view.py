@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,9 @@ class View:
         kinds: The kind of each record.
         rows: The cells of each record.
         mend: Reads an odd record for a table of known width.
+
+    Attributes:
+        filled: The places of records that are not blank.
     """
 
     def __init__(self, kinds: Sequence[int], rows: list[list[str]], mend: Mend) -> None:
@@ -35,10 +39,19 @@ class View:
         self.rows = rows
         self.mend = mend
         self.blanks = [is_blank(kind, row) for kind, row in zip(kinds, rows, strict=True)]
+        self.filled = [i for i, blank in enumerate(self.blanks) if not blank]
+        self._filled_of: dict[int, list[int]] = {}
+        for i in self.filled:
+            self._filled_of.setdefault(len(rows[i]), []).append(i)
 
     def blank(self, i: int) -> bool:
         """Whether a record has nothing in it."""
         return self.blanks[i]
+
+    def behind(self, i: int, width: int) -> tuple[int, int]:
+        """How many records from ``i`` on are not blank, and how many of them have so many cells."""
+        same = self._filled_of.get(width, [])
+        return len(self.filled) - bisect_left(self.filled, i), len(same) - bisect_left(same, i)
 
     def next(self, i: int) -> int:
         """The next record that is not blank."""

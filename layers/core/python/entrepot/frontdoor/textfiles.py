@@ -27,17 +27,20 @@ def inspect_text(path: str | PathLike[str], format: str | None = None) -> Inspec
         NotFoundError: There is no such file.
         SourceError: It cannot be read.
     """
-    detection, profile = profile_file(path, format=format)
+    with open_source(path, format=format) as source:
+        detection = source.detection
+        names = table_names(detection, Path(path).stem)
+        profile = _profile(source)
+        others = [DelimitedFile(source.file, detection, n) for n in range(1, len(names))]
+        found = [(other.detection, _profile(other)) for other in others]
     columns = column_infos(detection, profile)
     doubts = [*detection.doubts, *(f"Column {c.name!r}: {d}" for c in columns for d in c.doubts)]
     if profile.refused:
         doubts.append(f"{profile.refused} rows cannot be read; an import would refuse them, each with its reason.")
     rows = profile.rows + profile.refused
-    names = table_names(detection, Path(path).stem)
     tables = [TableInfo(name=names[0], rows=rows, columns=columns)]
-    for n, name in enumerate(names[1:], 1):
-        other, found = profile_file(path, format=format, table=n)
-        tables.append(TableInfo(name=name, rows=found.rows + found.refused, columns=column_infos(other, found)))
+    for name, (detected, told) in zip(names[1:], found, strict=True):
+        tables.append(TableInfo(name=name, rows=told.rows + told.refused, columns=column_infos(detected, told)))
     return Inspection(
         format=detection.format,
         encoding=detection.encoding,
@@ -53,23 +56,25 @@ def profile_file(
     path: str | PathLike[str],
     *,
     format: str | None = None,  # noqa: A002
-    table: str | int | None = None,
 ) -> tuple[Detection, Profile]:
-    """What a file is, and the profile of all rows of a table.
+    """What a file is, and the profile of all rows of its first table.
 
     Args:
         path: The file.
         format: As for `inspect_text`.
-        table: By name or place; the first.
 
     Raises:
         NotFoundError: There is no such file.
         SourceError: It cannot be read.
     """
-    with open_source(path, format=format, table=table) as source:
-        parts = [profile_chunk(data, source.as_read, chunk) for chunk, data in source.chunks()]
-        empty = Chunk(n=0, id=Chunk.number(0), start=0, end=0, first_row=source.detection.first_row, records=0)
-        return source.detection, merge_profiles(parts or [profile_chunk(b"", source.as_read, empty)])
+    with open_source(path, format=format) as source:
+        return source.detection, _profile(source)
+
+
+def _profile(source: DelimitedFile) -> Profile:
+    parts = [profile_chunk(data, source.as_read, chunk) for chunk, data in source.chunks()]
+    empty = Chunk(n=0, id=Chunk.number(0), start=0, end=0, first_row=source.detection.first_row, records=0)
+    return merge_profiles(parts or [profile_chunk(b"", source.as_read, empty)])
 
 
 class LocalSource(DelimitedFile):
