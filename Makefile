@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 SOURCES := app.py stacks local cli samples demo bench clients/python/entrepot_client layers/core/python/entrepot
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo up test test-slow check format bench chaos mutate fuzz synth mission lock clean
+.PHONY: help setup demo up test test-slow faults check format bench chaos mutate fuzz synth mission lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,9 @@ test: setup ## every test that belongs to a landing
 
 test-slow: setup ## the slow suites: real layers, large files
 	@$(BIN)/python -m pytest -m slow -n 0
+
+faults: setup ## jobs in clouds that are killed, starved and limited
+	@$(BIN)/python -m pytest -m "faults and not slow" -n 0 tests/e2e
 
 check: setup ## lint, types, import rules
 	@$(BIN)/ruff check .

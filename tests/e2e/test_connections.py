@@ -17,7 +17,7 @@ from entrepot_client.jobs import Job
 from tests.chaos.victim import Host
 from tests.e2e.driver import Driver, balanced, csv
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.faults]
 
 ROW = "somebody with a name that is long enough {n}"
 

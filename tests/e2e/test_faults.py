@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.victim import ROOT, Host, until
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.faults]
 
 FIELDS = [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]
 
