@@ -99,9 +99,10 @@ def _simple(section: Section) -> _Simple | None:
     places = [i for i, (k, _) in enumerate(tokens) if k in {DIGIT, POINT}]
     if not places or any(k in {EXPONENT, GENERAL} for k, _ in tokens):
         return None
-    figures = "".join(t for _, t in tokens[places[0] : places[-1] + 1])
-    found = _SIMPLE.fullmatch(figures)
-    if not found or len(figures) != places[-1] + 1 - places[0] or (grouped and len(found[1]) > 1):
+    within = tokens[places[0] : places[-1] + 1]
+    found = _SIMPLE.fullmatch("".join(t for _, t in within))
+    # A point or nought in quotes is text.
+    if not found or any(k not in {DIGIT, POINT} for k, _ in within) or (grouped and len(found[1]) > 1):
         return None
     before = "".join(t for _, t in tokens[: places[0]])
     behind = "".join(t for _, t in tokens[places[-1] + 1 :])

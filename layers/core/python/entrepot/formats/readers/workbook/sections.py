@@ -201,7 +201,7 @@ def _kind(section: Section) -> Kind:
         return "date"
     if GENERAL in kinds and not kinds & {DATE, ELAPSED, DIGIT}:
         return "general"
-    if kinds & {DATE, ELAPSED}:
+    if kinds & {DATE, ELAPSED, AMPM}:
         return "date"
     if AT in kinds and DIGIT not in kinds:
         return "text"
