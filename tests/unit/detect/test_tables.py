@@ -193,3 +193,9 @@ def test_a_source_of_many_tables_is_detected_once(tmp_path: Path, monkeypatch: p
     found = entrepot.inspect(tmp_path / "in.csv")
     assert [(table.rows, len(table.columns)) for table in found.tables] == [(20, 3)] * 5
     assert len(detected) == 1
+
+
+def test_a_long_word_below_a_table_takes_no_longer_than_others() -> None:
+    rows = "".join(f"name {n},{n}\n" for n in range(50))
+    found = detect(f"name,n\n{rows}{'a' * 500_000}\n")
+    assert found.columns == ["name", "n"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tracemalloc
 from decimal import Decimal
 from pathlib import Path
@@ -301,3 +303,28 @@ def test_row_groups_are_closed_by_rows_and_by_bytes():
     metadata = pq.ParquetFile(io.BytesIO(data)).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [300, 300, 300, 100]
     assert pq.ParquetFile(io.BytesIO(written("parquet", table, group_bytes=1))).metadata.num_row_groups == 10
+
+
+_READ = """
+import resource, sys
+from entrepot.formats.reading import ReadOptions, opener
+
+with open(sys.argv[1], "rb") as file:
+    rows = sum(b.data.num_rows for b in opener("arrow")(file, "big.arrow", ReadOptions()).batches(0) if touched(b))
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("batches", [1, 40])
+def test_an_arrow_file_on_disk_is_read_without_becoming_resident(tmp_path: Path, batches: int) -> None:
+    """Workers are stopped by their resident size, to which the pages of a mapped file count."""
+    path, size = tmp_path / "big.arrow", 400 << 20
+    batch = pa.record_batch({"n": pa.array(np.zeros(size // batches // 8, dtype=np.int64))})
+    with pa.ipc.new_file(path, batch.schema) as target:
+        for _ in range(batches):
+            target.write_batch(batch)
+    touched = "import pyarrow.compute as pc\ntouched = lambda b: pc.sum(b.data.column(0)).as_py() == 0\n"
+    told = subprocess.run([sys.executable, "-c", touched + _READ, path], capture_output=True, text=True, check=True)
+    rows, resident = map(int, told.stdout.split())
+    assert rows == batches * batch.num_rows
+    assert resident < 300 << 10

@@ -170,3 +170,13 @@ def test_many_switches_between_tables_stay_bounded(monkeypatch):
     source = opened(script)
     assert [r["column_1"] for r in rows(source, 0)] == [str(i) for i in range(0, 40, 2)]
     assert [r["column_1"] for r in rows(source, 1)] == [str(i) for i in range(1, 40, 2)]
+
+
+def test_long_words_and_many_blank_lines_take_no_longer_than_others():
+    digits = b"1" * 400_000
+    source = opened(b"INSERT INTO t (a, b) VALUES (1, 'x'), (" + digits + b"x, 'y'), (3, 'z');")
+    assert [r["a"] for r in rows(source)] == ["1", "3"]
+    assert [row for row, _, _ in refused(source)] == [2]
+    blank = b"\n" * 1_000_000
+    script = b"SET ANSI_NULLS ON\nGO\nINSERT [t] ([a]) VALUES (1)\nSET NOCOUNT" + blank + b"ON\nGO\n"
+    assert rows(opened(script + b"INSERT [t] ([a]) VALUES (2)\n")) == [{"a": "1"}, {"a": "2"}]

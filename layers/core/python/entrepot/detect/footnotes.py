@@ -14,7 +14,7 @@ _MARK = re.compile(
     r"|quelle|hinweis|anmerkung|stand:|summe|gesamt|fuente|nota|remarque|fonte|bron|kilde|källa|źródło|uwaga)",
     re.IGNORECASE,
 )
-_SAID = re.compile(r"[^\W\d_]{2,}.*\s")
+_SAID = re.compile(r"[^\W\d_]{2}.*\s")
 _SPARSE = 0.05
 """Share of rows with their first cell alone from which on such rows are nothing special."""
 _FEW = 3

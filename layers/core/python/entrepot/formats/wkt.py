@@ -102,7 +102,7 @@ def _number(value: object) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)|([(),])|(\S))")
+_TOKEN = re.compile(r"\s*(?:([A-Za-z]+)|([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)|([(),])|(\S))")
 
 
 def from_wkt(text: str) -> Geometry:

@@ -101,7 +101,7 @@ def dialect(word: str) -> Dialect:
     if word == SQLSERVER:
         stops += rb"\n"
         begins = rb"GO\s|INSERT\s|SET\s|CREATE\s|ALTER\s|USE\s|PRINT\s|EXEC\s|DELETE\s|UPDATE\s|DROP\s|TRUNCATE\s"
-        parts.append(rb"\n(?!\s*+(?:" + begins + rb"|\Z))")
+        parts.append(rb"\n\s*+(?!" + begins + rb"|\Z)")
     parts += [
         rb"[^" + stops + rb"]++",
         string,

@@ -22,7 +22,7 @@ from entrepot.formats.readers.sql_values import (
 )
 
 _ESCAPED = re.compile(rb"'(?:[^'\\]++|''|\\.)*+'", re.DOTALL)
-_SIGNED = re.compile(rb"0[xX][0-9A-Fa-f]+(?!\w)|[-+]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
+_SIGNED = re.compile(rb"0[xX][0-9A-Fa-f]+(?!\w)|[-+]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 _WORD = re.compile(rb"[A-Za-z_][\w.$]*")
 _DOLLARS = re.compile(rb"\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _CAST = re.compile(

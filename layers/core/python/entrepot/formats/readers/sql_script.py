@@ -15,6 +15,7 @@ from entrepot.formats.readers.sql_stream import Window
 
 _COPY_END = re.compile(rb"\\\.[ \t]*\r?(?:\n|\Z)")
 _DELIMITER = re.compile(rb"DELIMITER[ \t]+(\S+)[^\n]*", re.IGNORECASE)
+_BLANK_END = re.compile(rb"\s*+\Z")
 _BATCH_END = re.compile(rb"GO(?:[ \t]+\d+)?[ \t]*\r?(?:\n|\Z)", re.IGNORECASE)
 
 
@@ -143,7 +144,7 @@ class Script:
             before = window.pos
             match = self._dialect.body.match(window.data, window.pos)
             end = match.end() if match else before
-            if end > len(window.data) - 16 and window.more():
+            if (end > len(window.data) - 16 or _BLANK_END.match(window.data, end)) and window.more():
                 continue
             held.append(window.data[before:end])
             window.pos = end

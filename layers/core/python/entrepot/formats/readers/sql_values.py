@@ -31,7 +31,7 @@ MOMENTS = frozenset(
 )
 """Values that the database fills in when the script runs: rows with them are refused, not the script."""
 
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(rb"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 WORDS: dict[bytes, Cell] = {b"null": None, b"true": b"true", b"false": b"false"}
 _ESCAPES = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"f": b"\f", b"v": b"\v"}
 _MYSQL_ESCAPE = re.compile(rb"\\(.)|''", re.DOTALL)

@@ -92,7 +92,8 @@ class NumberFormat:
     """
 
     __slots__ = (
-        "_alone", "_conditional", "_epoch1904", "_numeric", "_text", "bare", "code", "day", "hides", "plain", "restyles",
+        "_alone", "_conditional", "_epoch1904", "_numeric", "_text",
+        "bare", "code", "day", "hides", "plain", "restyles",
     )  # fmt: skip
 
     def __init__(self, code: str, *, epoch1904: bool = False) -> None:
