@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from entrepot.detect import dialect
 from entrepot.detect.dialect import find_dialect, leniently
+from entrepot.formats import quoting
 from entrepot.formats.grammar import Grammar
 from entrepot.model.source import Dialect
 
@@ -39,3 +40,18 @@ def test_a_line_of_quotes_that_never_close_is_soon_cut() -> None:
     assert best.dialect.delimiter == ","
     grammar = Grammar.of(Dialect(delimiter=","))
     assert len(leniently(b'"x,' * 200_000, grammar)) == 200_001
+
+
+@given(
+    text=st.lists(st.sampled_from([",", ",", '"', '""', '",', ',"', "a", "b "]), max_size=14).map("".join),
+    width=st.integers(1, 6),
+)
+def test_the_least_forced_ways_to_read_a_record_are_kept(text: str, width: int) -> None:
+    kept = quoting.readings(text, Dialect(), ",", width)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(quoting, "_KEPT", 10**6)
+        every = quoting.readings(text, Dialect(), ",", width)
+    few = quoting._KEPT
+    assert {n: [w.cost for w in ways] for n, ways in kept.items()} == {
+        n: sorted(w.cost for w in ways)[:few] for n, ways in every.items()
+    }

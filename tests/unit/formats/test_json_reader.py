@@ -346,3 +346,9 @@ def test_a_batch_has_the_schema_of_its_table():
         for batch in reader.batches(i):
             assert batch.data.schema == table.schema
             assert isinstance(batch.data, pa.RecordBatch)
+
+
+@pytest.mark.parametrize("text", ['[["\\uD8FE"]]', '["\\ud800"][""]', '[["a","\\udc00"],[1,2]]', '[{"\\ud800":1}]'])
+def test_half_a_character_in_a_name_is_refused_by_that_name(text: str) -> None:
+    with pytest.raises(SourceError, match="half of a surrogate pair"):
+        opened(text).tables()

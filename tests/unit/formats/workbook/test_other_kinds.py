@@ -277,6 +277,11 @@ def test_xml_spreadsheets_of_2003_are_read() -> None:
         read_or_refused(XML.encode()[:end])
 
 
+def test_errors_are_told_as_they_stand_whatever_they_hold() -> None:
+    tables, _ = read(XML.replace("#N/A", "{N/A}{0}").encode(), name="book.xls")
+    assert "1 cells hold errors, given as they are shown: {N/A}{0} 1 times." in tables[0].doubts
+
+
 def protected(plain: bytes, minor: int) -> bytes:
     """An XLS encrypted as Excel does with protected workbooks; the record of its key follows the first."""
     import hashlib

@@ -14,7 +14,7 @@ _LEAST_LINES = 3
 _STRAY = 50
 """One line in so many may stand across columns."""
 _MOST_ABOVE = 8
-_RULE = re.compile(r"\s*[-=_+|]{2,}[-=_+| ]*")
+_RULE = re.compile(r"\s*[-=_+|]{2}[-=_+| ]*")
 _WIDE = re.compile(r"\S {2,}\S")
 _MARKS = re.compile(r"[,;|\t]")
 

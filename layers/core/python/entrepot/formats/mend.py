@@ -20,10 +20,12 @@ from entrepot.model.source import Dialect
 
 _OTHERS = (",", ";", "\t", "|", " ", ":")
 _MARGIN = 0.7
-_MOST_WORK = 2_000_000
+_MOST_WORK = 3_000_000
 """Letters and cells that are looked at for all odd records of a table together; some seconds."""
 _WAYS_OF_A_LETTER = 200
 """Pairs of quotes and delimiters that take as long to weigh as the letters of a record do."""
+_LETTERS_OF_A_WAY = 8
+"""Letters that are read in the time in which one of those pairs is weighed, however short the record is."""
 _MOST_WAYS = 200_000
 _MERGE_COST = 2.5
 
@@ -72,7 +74,8 @@ class Mender:
         """
         if self._left <= 0:
             return self._as_it_stands(self._plainly(text))
-        self._left -= len(text) * (1 + self._ways(text) // _WAYS_OF_A_LETTER)
+        ways = self._ways(text)
+        self._left -= len(text) * (1 + ways // _WAYS_OF_A_LETTER) + ways * _LETTERS_OF_A_WAY
         found = self._readings(text, self._dialect.delimiter)
         best = found[0]
         if len(best) == self._width:

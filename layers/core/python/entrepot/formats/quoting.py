@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import insort_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from entrepot.model.source import Dialect
 
@@ -14,6 +16,8 @@ _LONGEST = 64 << 10
 _MOST_STEPS = 40_000
 _KEPT = 4
 """Readings of one width that are kept, the least forced ones."""
+
+_COST = attrgetter("cost")
 
 _STRAY, _LOOSE, _LAST, _GLUED = 1.0, 0.5, 0.2, 0.9
 """What it costs to take an opening quote for text, to have quotes within quotes that are not doubled, a quote that
@@ -72,6 +76,26 @@ def readings(text: str, dialect: Dialect, delimiter: str | None, width: int) -> 
     return {len(cells): [way]} if way else {}
 
 
+_END = (None,)
+
+
+def _keep(kept: list[Reading], cost: float, token: Token, tails: Sequence[Reading | None]) -> None:
+    """Puts readings that begin with a cell among the least forced ones; of those alike, the first stay.
+
+    Args:
+        kept: The least forced first, at most `_KEPT`.
+        cost: Of the cell.
+        token: The cell.
+        tails: What may follow it, the least forced first.
+    """
+    for tail in tails:
+        total = cost + tail.cost if tail else cost
+        if len(kept) == _KEPT and kept[-1].cost <= total:
+            return
+        insort_right(kept, Reading(total, token, tail), key=_COST)
+        del kept[_KEPT:]
+
+
 class _Record:
     """A record with quotes in it."""
 
@@ -106,12 +130,12 @@ class _Record:
             found: dict[int, list[Reading]] = {}
             for cost, token, stop in self._options(pos, end):
                 if stop not in self._stops:
-                    found.setdefault(1, []).append(Reading(cost, token))
+                    _keep(found.setdefault(1, []), cost, token, _END)
                     continue
                 for count, tails in at.get(self._stops[stop], {}).items():
                     if count < most:
-                        found.setdefault(count + 1, []).extend(Reading(cost + t.cost, token, t) for t in tails)
-            at[pos] = {count: sorted(some, key=lambda r: r.cost)[:_KEPT] for count, some in found.items()}
+                        _keep(found.setdefault(count + 1, []), cost, token, tails)
+            at[pos] = found
         return at[0]
 
     def _options(self, pos: int, end: int) -> Iterator[tuple[float, Token, int]]:

@@ -26,6 +26,9 @@ _PG_TYPE = re.compile(
     r"^(?P<base>[^()]+?)\s*(?:\(\s*(?P<a>-?\d+)\s*(?:,\s*(?P<b>-?\d+)\s*)?\))?(?P<zone> with(?:out)? time zone)?$",
 )
 
+_LONGEST_TYPE = 200
+"""Characters of a type's text; PostgreSQL's own names have 63."""
+
 _DEFAULTS = {
     "string": "text",
     "integer": "bigint",
@@ -82,7 +85,7 @@ def parse_pg_type(text: str) -> PgType:
     Args:
         text: E.g. ``timestamp(3) with time zone``, ``character varying(10)``, ``text[]``.
     """
-    match = None if text.endswith("[]") else _PG_TYPE.match(text)
+    match = None if text.endswith("[]") or len(text) > _LONGEST_TYPE else _PG_TYPE.match(text)
     if match is None:
         return PgType(text, array=text.endswith("[]"))
     args = tuple(int(a) for a in (match["a"], match["b"]) if a is not None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from entrepot.formats.readers.json_shape import Node, Path
+from entrepot.formats.readers.json_shape import Node, Path, check_letters
 from entrepot.formats.readers.json_text import Cursor
 from entrepot.formats.reading import Table
 
@@ -68,9 +68,15 @@ def schema_of(columns: list[str]) -> Any:
 
 
 def named(cells: list[str], width: int | None = None) -> tuple[list[str], list[str]]:
-    """Usable names of columns, and doubts."""
+    """Usable names of columns, and doubts.
+
+    Raises:
+        SourceError: One holds half a character.
+    """
     from entrepot.detect.header import column_names
 
+    for cell in cells:
+        check_letters(cell)
     return column_names(cells, len(cells) if width is None else width)
 
 

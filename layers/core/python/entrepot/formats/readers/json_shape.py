@@ -268,6 +268,15 @@ def check_name(name: str) -> None:
             reason="columns",
             limit=_NAME_BYTES,
         )
+    check_letters(name)
+
+
+def check_letters(name: str) -> None:
+    """Sees to it that a name is of whole characters.
+
+    Raises:
+        SourceError: It holds half a character.
+    """
     if not name.isascii() and any("\ud800" <= c <= "\udfff" for c in name):
         raise SourceError(
             "A name holds half of a surrogate pair, which is no character.",

@@ -236,16 +236,17 @@ def _describe(found: Survey, gaps: int) -> None:
     notes = found.notes
     body = sum(m[0] > found.first_data() - 2 for m in notes.merges)
     errors = ", ".join(f"{error} {count} times" for error, count in notes.errors.most_common())
+    wrong = sum(notes.errors.values())
     counted = (
-        (gaps, "{} empty columns between the filled ones are left out."),
-        (sum(notes.errors.values()), f"{{}} cells hold errors, given as they are shown: {errors}."),
-        (notes.uncached, "{} formulas have no stored value; their cells are empty."),
-        (notes.lost, "{} cells refer to texts that the file does not hold; they are empty."),
-        (notes.odd, "{} cells say that they are numbers and are not; they are given as text."),
-        (notes.nul, "NUL characters were taken out of {} cells."),
-        (body, "{} merged ranges among the rows: the first cell of each holds its value."),
+        (gaps, f"{gaps} empty columns between the filled ones are left out."),
+        (wrong, f"{wrong} cells hold errors, given as they are shown: {errors}."),
+        (notes.uncached, f"{notes.uncached} formulas have no stored value; their cells are empty."),
+        (notes.lost, f"{notes.lost} cells refer to texts that the file does not hold; they are empty."),
+        (notes.odd, f"{notes.odd} cells say that they are numbers and are not; they are given as text."),
+        (notes.nul, f"NUL characters were taken out of {notes.nul} cells."),
+        (body, f"{body} merged ranges among the rows: the first cell of each holds its value."),
     )
-    found.doubts += [text.format(count) for count, text in counted if count]
+    found.doubts += [text for count, text in counted if count]
     _describe_total(found)
 
 
