@@ -12,6 +12,11 @@ from entrepot.model.source import Detection
 _UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
 
 
+def has_half_character(text: str) -> bool:
+    """Whether a text has half of a surrogate pair, which no UTF-8 can say."""
+    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def is_utf8(encoding: str) -> bool:
     """Whether the data part of a source in this encoding is UTF-8 as it stands."""
     return codec_name(encoding) in _UTF8

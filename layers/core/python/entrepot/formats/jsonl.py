@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from entrepot.formats.encoding import has_half_character
 from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.flatscan import BLOCK, flat_block
 from entrepot.formats.flatten import DECODER, MAX_DEPTH, NotFlatError, flatten
@@ -55,7 +56,7 @@ def read_object(text: str) -> dict[str, str | None]:
     if not isinstance(value, tuple):
         raise NotAnObjectError("it is another kind of value")
     row = flatten(value)
-    if any(map(_half, row)):
+    if any(map(has_half_character, row)):
         raise NotAnObjectError("a name holds half of a surrogate pair")
     return row
 
@@ -224,11 +225,6 @@ def _read(raw: bytes, encoding: str, places: dict[str, int]) -> dict[str, str | 
     texts = [cell for cell in found.values() if cell is not None]
     if any("\0" in text for text in texts):
         return structural("nul")
-    if any(map(_half, texts)):
+    if any(map(has_half_character, texts)):
         return structural("json", detail="a text holds half of a surrogate pair, which is no character")
     return found
-
-
-def _half(text: str) -> bool:
-    """Whether a text has half of a surrogate pair, which no UTF-8 can say."""
-    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)

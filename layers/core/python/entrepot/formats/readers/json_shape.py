@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from entrepot.errors import SourceError
+from entrepot.formats.encoding import has_half_character
 from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.flatten import MAX_DEPTH, NotFlatError, cell, explode
 from entrepot.formats.readers.json_runs import runs
@@ -277,7 +278,7 @@ def check_letters(name: str) -> None:
     Raises:
         SourceError: It holds half a character.
     """
-    if not name.isascii() and any("\ud800" <= c <= "\udfff" for c in name):
+    if has_half_character(name):
         raise SourceError(
             "A name holds half of a surrogate pair, which is no character.",
             hint="Have the file written by a library that writes whole characters.",

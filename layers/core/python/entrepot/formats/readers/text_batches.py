@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from entrepot.formats.encoding import has_half_character
 from entrepot.formats.flatblocks import FlatBlock
 from entrepot.formats.reading import BATCH_BYTES, BATCH_ROWS, Batch
 from entrepot.model.findings import Finding, QuarantinedRow
@@ -142,7 +143,7 @@ def _unstorable(row: dict[str, str | None]) -> Finding | None:
             continue
         if "\0" in cell:
             return structural("nul")
-        if not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell):
+        if has_half_character(cell):
             return Finding(
                 code="encoding",
                 message="The row holds half of a surrogate pair, which is no character.",

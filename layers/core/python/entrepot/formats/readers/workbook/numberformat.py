@@ -92,7 +92,7 @@ class NumberFormat:
     """
 
     __slots__ = (
-        "_alone", "_conditional", "_epoch1904", "_numeric", "_text",
+        "_conditional", "_epoch1904", "_nought", "_numeric", "_text",
         "bare", "code", "day", "hides", "plain", "restyles",
     )  # fmt: skip
 
@@ -110,7 +110,8 @@ class NumberFormat:
             self._numeric = [_GENERAL]
         self._conditional = any(s.condition for s in self._numeric)
         # Excel adds the minus by itself to a format of one section, and leaves it out before nothing but noughts.
-        self._alone = len(sections) == 1 and not self._conditional
+        alone = len(sections) == 1 and not self._conditional and last.kind == "number" and last.has(DIGIT)
+        self._nought = show_number(last, 0.0) if alone else None
         self.plain = len(self._numeric) == 1 and self._numeric[0].kind == "general" and _only_general(self._numeric[0])
         """Whether numbers are shown in the General format without anything around them."""
         self.bare = all(s.kind != "date" and not s.has(PERCENT) and not _padded(s) for s in self._numeric)
@@ -159,7 +160,7 @@ class NumberFormat:
             return sign + show_fraction(section, size)
         if section.kind == "number":
             shown = show_number(section, size)
-            if sign and self._alone and section.has(DIGIT) and shown == show_number(section, 0.0):
+            if shown == self._nought:
                 return shown
             return sign + shown if shown or not section.tokens else shown
         texts = [general(size) if k in {GENERAL, AT} else t for k, t in section.tokens]
