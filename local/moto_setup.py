@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 
 def preload() -> None:
@@ -32,8 +33,24 @@ def install(port: int) -> None:
 
     for module in (buckets, queues, tables, functions, executions, events, schedules, quick):
         module.install()
+    forget_instances()
     # A failed execution is no error of ours, and its cause may hold a row.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
+
+
+def forget_instances() -> None:
+    """Has moto's objects end when nobody needs them.
+
+    It keeps each item, message and execution that was ever made, also the copies of a moment, for a page of its
+    dashboard: 50 KB for every invocation of a function, for as long as the cloud runs.
+    """
+    from moto.core.common_models import BaseModel
+
+    BaseModel.__new__ = _untracked  # type: ignore[method-assign]
+
+
+def _untracked(cls: type, *_: Any, **__: Any) -> Any:
+    return object.__new__(cls)
 
 
 def reset() -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.chaos.delivery import Announcer
@@ -213,9 +214,22 @@ class Run:
         job = self._newest()
         return bool(job and self.host.sql("select 1 from entrepot.receipt where job_id = %s", job["job_id"]))
 
+    def _commit_seen(self) -> bool:
+        """Looks for the receipt on one connection: the phase after it is over within some milliseconds."""
+        job = self._newest()
+        assert job is not None
+        query = "select 1 from entrepot.receipt where job_id = %s"
+        with psycopg.connect(self.host.ready["dsn"], autocommit=True, connect_timeout=5) as connection:
+            for _ in range(300):
+                if connection.execute(query, [job["job_id"]]).fetchone():
+                    return True
+                time.sleep(0.001)
+        return self._now() in RESTS
+
     def _wait_for(self, window: str) -> None:
         if window == "between commit and state":
-            until(lambda: self._committed() or self._now() in RESTS, 120, 0.001)
+            until(lambda: self._now() in {"publishing", *RESTS}, 120, 0.002)
+            until(self._commit_seen, 120)
             return
         if window == "any":
             time.sleep(self.rng.uniform(0, 3.0))

@@ -36,6 +36,7 @@ class Host:
         """Folder of a socket through which the functions reach the database."""
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
 
     def start(self) -> None:
         """Starts the cloud and waits until it serves."""
@@ -53,6 +54,8 @@ class Host:
             text=True,
         )
         self.ready = self._hear()
+        # The next cloud listens elsewhere.
+        self._clients.clear()
 
     @property
     def pid(self) -> int:
@@ -101,16 +104,18 @@ class Host:
             self.kill()
 
     def aws(self, service: str) -> Any:
-        """A boto3 client of the cloud."""
-        env = self.ready["env"]
-        return boto3.client(
-            service,
-            endpoint_url=self.ready["aws_url"],
-            aws_access_key_id=env.get("AWS_ACCESS_KEY_ID", "x"),
-            aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY", "y"),
-            region_name=env.get("AWS_DEFAULT_REGION", "us-east-1"),
-            config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20),
-        )
+        """A boto3 client of the cloud, made once: making one takes longer than the phases that are aimed at."""
+        if service not in self._clients:
+            env = self.ready["env"]
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.ready["aws_url"],
+                aws_access_key_id=env.get("AWS_ACCESS_KEY_ID", "x"),
+                aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY", "y"),
+                region_name=env.get("AWS_DEFAULT_REGION", "us-east-1"),
+                config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20),
+            )
+        return self._clients[service]
 
     def client(self) -> Client:
         """The API, as a steward."""

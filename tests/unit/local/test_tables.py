@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.dynamodb.exceptions import ConditionalCheckFailed, TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import Item
 
+from local.moto_setup import forget_instances
 from local.services.tables import LocalDynamoBackend
 from local.state import Journal
 
@@ -228,3 +231,15 @@ def test_queries_answer_as_motos_own_do_after_any_changes(tmp_path: Path, histor
     assert [attempt(ours, operation) for operation in history] == [attempt(motos, operation) for operation in history]
     assert answers(ours) == answers(motos)
     journal.close()
+
+
+def test_changing_an_item_leaves_nothing_behind(rig: Rig) -> None:
+    forget_instances()
+    add_one(rig, "a")
+    gc.collect()
+    before = sum(type(thing) is Item for thing in gc.get_objects())
+    for _ in range(50):
+        add_one(rig, "a")
+        rig.backend.transact_write_items([{"Put": {"TableName": "jobs", "Item": key("b") | {"n": {"N": "1"}}}}])
+    gc.collect()
+    assert sum(type(thing) is Item for thing in gc.get_objects()) <= before + 1
