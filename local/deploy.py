@@ -208,13 +208,13 @@ class FunctionCatalogue:
             for resource in deployment.of_type("AWS::Lambda::EventInvokeConfig")
             if "MaximumRetryAttempts" in resource.properties
         }
-        self._sources: dict[str, tuple[Resource, Path]] = {}
+        self._sources: dict[str, tuple[Resource, tuple[str, ...]]] = {}
         for resource in deployment.of_type("AWS::Lambda::Function"):
             folder = find_folder(functions_root, resource.physical_id, resource.logical_id)
             if folder is None:
                 LOG.warning("function %s has no folder in %s and cannot run", resource.physical_id, functions_root)
                 continue
-            self._sources[resource.physical_id] = (resource, folder)
+            self._sources[resource.physical_id] = (resource, (str(folder), *self._layer_paths(resource)))
 
     @property
     def names(self) -> list[str]:
@@ -227,7 +227,7 @@ class FunctionCatalogue:
 
         if name not in self._sources:
             return None
-        resource, folder = self._sources[name]
+        resource, paths = self._sources[name]
         function = backend().get_function(name, None)
         own = {str(key): str(value) for key, value in (function.environment_vars or {}).items()}
         known = {key: value for key, value in self._known.items() if key in own}
@@ -237,7 +237,7 @@ class FunctionCatalogue:
             name=name,
             arn=function.function_arn,
             handler=str(function.handler),
-            paths=(str(folder), *self._layer_paths(resource)),
+            paths=paths,
             environment={**own, **known, **self._overrides},
             timeout=float(function.timeout),
             memory_mb=int(function.memory_size),
