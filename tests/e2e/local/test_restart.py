@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.local.process import CloudProcess, until
 
-pytestmark = pytest.mark.xdist_group("restart")
+pytestmark = pytest.mark.faults
 
 
 def test_after_a_kill_everything_acknowledged_is_there_and_old_events_start_nothing(own_cloud: CloudProcess):
