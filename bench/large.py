@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -22,6 +23,9 @@ from rich.table import Table
 
 from bench import data, table
 from bench.ours import Bench
+
+SPACE = 6
+"""Disk that an import takes while it runs, in sizes of its file: object, staging, table, key and log."""
 
 
 @dataclass
@@ -50,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scales", default="0.5,6.6", help="of TPC-H, ascending (default: %(default)s)")
     scales = parser.parse_args(arguments).scales.split(",")
     out, runs = Console(), []
+    needed = SPACE * max(data.lineitem(scale).stat().st_size for scale in scales)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if free < needed:
+        where = f"{free / 1e9:.0f} GB are free in {tempfile.gettempdir()}"
+        parser.error(f"this takes some {needed / 1e9:.0f} GB of disk for a while, and {where}; name another in TMPDIR")
     from local.cloud import LocalCloud
 
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-") as folder, LocalCloud(Path(folder) / "cloud") as cloud:
