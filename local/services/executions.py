@@ -2,6 +2,9 @@
 
 Every execution is journalled when it starts and when it ends. Those that ended are known after a restart, so
 that their names stay taken; those that were running are ``ABORTED`` then, because nobody runs them any more.
+
+An execution that is stopped is ``ABORTED`` from that moment on, as AWS has it. moto would say ``RUNNING`` until
+the function that it waits for has ended, and could not stop one whose interpreter is not up yet.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+import time
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -16,20 +20,26 @@ from typing import Any
 import boto3
 import moto.stepfunctions.models as sfn_models
 from botocore.config import Config
+from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.parser.utils import TMP_THREADS
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.services.current import ACCOUNT, Services, current, find_current, standing_for
 from local.services.functions import short_name
 
 _START = threading.Lock()
+_END = threading.Lock()
+"""Held while an execution ends: by itself, or because it is stopped."""
 KEPT_HISTORIES = 100
 # Names of ended executions can be used again after so long.
 NAME_DAYS = 90
+_INTERPRETER_SECONDS = 5.0
+"""How long an interpreter may take to come up."""
 LOST = "the one-machine cloud was stopped while this execution ran"
 
 
@@ -49,6 +59,19 @@ class LocalStatesBackend(StepFunctionsParserBackend):
                 current().executions.put(execution.exec_arn, _record(execution))
         return execution
 
+    def stop_execution(self, execution_arn: str, error: str = "", cause: str = "") -> Any:
+        """Ends an execution for everybody who asks; what it runs at this moment comes to its own end, unheard."""
+        execution: Any = self.describe_execution(execution_arn)
+        with _END:
+            if execution.exec_status not in (None, ExecutionStatus.RUNNING):
+                return execution
+            stopped = datetime.datetime.now(tz=datetime.UTC)
+            _interpreter(execution).set_stop(stop_date=stopped, error=error, cause=cause)
+            execution.stop_date, execution.error, execution.cause = stopped, error or None, cause or None
+            execution.exec_status = ExecutionStatus.ABORTED
+            current().executions.put(execution.exec_arn, _record(execution))
+        return execution
+
     def restore(self, record: dict[str, Any]) -> None:
         """Makes an execution of an earlier run known again."""
         try:
@@ -59,6 +82,16 @@ class LocalStatesBackend(StepFunctionsParserBackend):
             return
         executions: list[Any] = machine.executions
         executions.append(_revive(record, machine))
+
+
+def _interpreter(execution: Execution) -> Any:
+    """What interprets an execution. Its thread makes it, a moment after the execution can be found."""
+    ends = time.monotonic() + _INTERPRETER_SECONDS
+    while time.monotonic() < ends:
+        if (found := getattr(execution.exec_worker, "env", None)) is not None:
+            return found
+        time.sleep(0.001)
+    raise TimeoutError(f"execution {execution.name} has not begun after {_INTERPRETER_SECONDS:.0f} s")
 
 
 def _record(execution: Execution) -> dict[str, Any]:
@@ -127,8 +160,10 @@ _ended: deque[Any] = deque()
 
 def _terminated(self: BaseExecutionWorkerCommunication) -> None:
     services = _running()
-    _reflect(self)
-    services.executions.put(self.execution.exec_arn, _record(self.execution))
+    with _END:
+        if self.execution.exec_status is not ExecutionStatus.ABORTED:
+            _reflect(self)
+            services.executions.put(self.execution.exec_arn, _record(self.execution))
     _forget_histories(self.execution)
 
 
@@ -150,6 +185,12 @@ def _running() -> Services:
     if services is None or services.stopping:
         raise SystemExit
     return services
+
+
+def _stop(self: StepFunctionResponse) -> ActionResult:
+    """Answers StopExecution; moto's own answer leaves out why."""
+    arn, error, cause = (self._get_param(name) for name in ("executionArn", "error", "cause"))
+    return ActionResult({"stopDate": backend().stop_execution(arn, error or "", cause or "").stop_date})
 
 
 class _Clients:
@@ -202,6 +243,7 @@ def install() -> None:
     models: Any = sfn_models
     models.stepfunctions_backends = stepfunctions_parser_backends
     BaseExecutionWorkerCommunication.terminated = _terminated  # type: ignore[method-assign]
+    StepFunctionResponse.stop_execution = _stop  # type: ignore[method-assign]
     clients: Any = boto_client
     # New ones at every start: the endpoint's port is another.
     clients.boto3 = _Clients(boto3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,48 @@ def test_the_same_event_ten_times_at_once_is_one_execution(trial_cloud: CloudPro
     )["executions"]
     assert [e["name"] for e in executions].count(version) == 1
     assert trial_cloud.rows(version) == ["sleep 0.5"]
+
+
+def test_an_execution_that_is_stopped_is_aborted_from_then_on(trial_cloud: CloudProcess):
+    states = trial_cloud.client("stepfunctions")
+    version = trial_cloud.drop(b"one\nsleep 1")
+    until(lambda: trial_cloud.rows(version))
+    arn = until(lambda: trial_cloud.execution(version))["executionArn"]
+    states.stop_execution(executionArn=arn, error="Stopped", cause="nobody needs it")
+
+    def told() -> tuple[Any, ...]:
+        found = states.describe_execution(executionArn=arn)
+        return found["status"], found["error"], found["cause"], found["stopDate"]
+
+    first = told()
+    assert first[:3] == ("ABORTED", "Stopped", "nobody needs it")
+    # Its function goes on to its end, and changes nothing of that; neither does a second stop.
+    until(lambda: len(trial_cloud.rows(version)) == 2)
+    states.stop_execution(executionArn=arn, error="Again", cause="again")
+    time.sleep(0.5)
+    assert told() == first
+
+
+def test_an_execution_can_be_stopped_as_soon_as_it_is_there(trial_cloud: CloudProcess):
+    states = trial_cloud.client("stepfunctions")
+    machine = "arn:aws:states:us-east-1:123456789012:stateMachine:trial-machine"
+    version = trial_cloud.drop(b"sleep 0.2")
+    event = json.dumps({"bucket": "trial-inbox", "key": "main/x/file", "version": version})
+    for number in range(20):
+        name, ends = f"at-once-{number}", time.monotonic() + 20
+        start = {"stateMachineArn": machine, "name": name, "input": event}
+        starting = threading.Thread(target=states.start_execution, kwargs=start)
+        starting.start()
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        while not _stopped(states, arn) and time.monotonic() < ends:
+            pass
+        assert states.describe_execution(executionArn=arn)["status"] == "ABORTED"
+        starting.join()
+
+
+def _stopped(states: Any, arn: str) -> Any:
+    with contextlib.suppress(states.exceptions.ExecutionDoesNotExist):
+        return states.stop_execution(executionArn=arn)
 
 
 def queue_depth(cloud: CloudProcess, name: str = "trial-queue") -> int:
