@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
+import pyarrow as pa
 import pytest
 
 from entrepot.errors import FatalError
+from entrepot.formats.reading import Batch
+from entrepot.model.findings import Finding, QuarantinedRow
 from entrepot.model.job import Job
 from entrepot.model.source import Chunk, Detection, SplitState
 from entrepot.model.steps import Input
@@ -236,3 +241,97 @@ def test_a_checkpoint_with_an_open_chunk_keeps_what_is_known_of_it(world: Any) -
     assert [c.plain for c in second.chunks] == [c.plain for c in whole.chunks]
     assert not second.chunks[0].plain
     assert isinstance(found.detection, Detection)
+
+
+def document(count: int = 40) -> bytes:
+    return json.dumps([{"id": n, "name": "x" * (n % 7)} for n in range(1, count + 1)]).encode()
+
+
+def placed_document(world: Any, data: bytes, **how: Any) -> Input:
+    return placed(world, data, name="x.json", format="json", data_start=0, first_row=1, **how)
+
+
+def test_a_document_becomes_pieces_of_text_row_after_row(world: Any) -> None:
+    data = document()
+    cut = in_one_go(world, placed_document(world, data))
+    assert cut.done
+    assert cut.digest == hashlib.sha256(data).hexdigest()
+    assert pieces(world, cut) == ROWS
+    row = 1
+    for n, chunk in enumerate(cut.chunks):
+        text = world.blobs.read(chunk.uri)
+        assert (chunk.n, chunk.id, chunk.start, chunk.end) == (n, f"{n:06d}", 0, len(text))
+        assert (chunk.first_row, chunk.records, chunk.input, chunk.refused) == (row, text.count(b"\n"), 0, 0)
+        assert chunk.uri.startswith("s3://work/jobs/") and chunk.uri.endswith(f"/pieces/{n:06d}.txt")
+        row += chunk.records
+    assert len(cut.chunks) > 3
+    assert (cut.state.offset, cut.state.row, cut.state.n, cut.state.input) == (40, 1, len(cut.chunks), 0)
+
+
+def test_a_document_goes_on_where_time_ran_out_and_becomes_the_same_pieces(world: Any) -> None:
+    found = placed_document(world, document(), n=3)
+    whole = in_one_go(world, found, n=7)
+    chunks: list[Chunk] = []
+    state, done, legs = None, False, 0
+    while not done:
+        # Looks: how long there is, then one look after each piece.
+        cut = cutter(world, Looks(100, 50, 19.9)).cut(found, state, n=7 if state is None else 0)
+        assert cut.done or (cut.digest == "" and len(cut.chunks) == 2)
+        assert (cut.state.input, cut.state.row, cut.state.n) == (3, 1, 7 + len(chunks) + len(cut.chunks))
+        chunks += cut.chunks
+        state, done, legs = cut.state, cut.done, legs + 1
+    assert legs > 2
+    # Each cutter here has a job of its own, and so other names for its pieces.
+    assert [line[:-1] for line in book(chunks)] == [line[:-1] for line in book(whole.chunks)]
+    assert [world.blobs.read(c.uri) for c in chunks] == [world.blobs.read(c.uri) for c in whole.chunks]
+    assert {c.input for c in chunks} == {3}
+    assert [c.n for c in chunks] == list(range(7, 7 + len(chunks)))
+    assert cut.digest == whole.digest == hashlib.sha256(document()).hexdigest()
+    assert state == whole.state
+
+
+def test_a_digest_that_is_known_is_not_taken_again(world: Any) -> None:
+    found = placed_document(world, document())
+    known = found.model_copy(update={"source": found.source.model_copy(update={"sha256": "known"})})
+    assert in_one_go(world, known).digest == "known"
+
+
+def test_the_version_of_a_document_that_was_delivered_becomes_pieces_and_no_later_one(world: Any) -> None:
+    found = placed_document(world, document())
+    world.blobs.write(found.source.uri, document(3))
+    cut = in_one_go(world, found)
+    assert pieces(world, cut) == ROWS
+    assert cut.digest == hashlib.sha256(document()).hexdigest()
+
+
+def test_what_a_job_says_of_its_format_reaches_the_reader(world: Any) -> None:
+    found = placed_document(world, json.dumps({"other": [{"id": 9}], "people": [{"id": 1}, {"id": 2}]}).encode())
+    options = any_job().options.model_copy(update={"path": "$.people"})
+    asked = Cutter(world, any_job(source=any_source(size=0), options=options), FakeDeadline())
+    assert pieces(world, asked.cut(found)) == b"1\n2\n"
+
+
+def test_rows_that_a_reader_refuses_lie_beside_the_piece_that_their_neighbours_are_in(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = [
+        QuarantinedRow(row=row, raw=b"?", findings=[Finding(field="", code="damaged", message="It is damaged.")])
+        for row in (3, 4)
+    ]
+
+    class Reader:
+        def batches(self, place: int) -> Iterator[Batch]:
+            assert place == 0
+            yield Batch(pa.record_batch({"id": ["1", "2"], "name": ["a" * 20, "b" * 20]}), 1, None, [])
+            yield Batch(pa.record_batch({"id": ["5"], "name": ["c" * 40]}), 5, None, refused)
+            yield Batch(pa.record_batch({"id": ["6"], "name": ["d" * 40]}), 6, None, [])
+
+    monkeypatch.setattr(cutting, "open_reader", lambda *_: Reader())
+    cut = in_one_go(world, placed_document(world, b"[]"))
+    assert [(c.first_row, c.records, c.refused) for c in cut.chunks] == [(1, 2, 0), (5, 1, 2), (6, 1, 0)]
+    told = [
+        QuarantinedRow.model_validate(row)
+        for row in orjson.loads(world.blobs.read(f"{cut.chunks[1].uri}.refused.json"))
+    ]
+    assert told == [row.model_copy(update={"chunk": "000001"}) for row in refused]
+    assert cut.state.offset == 6
