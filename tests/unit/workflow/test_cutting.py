@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from entrepot.errors import FatalError
+from entrepot.errors import FatalError, NotFoundError
 from entrepot.formats.reading import Batch
 from entrepot.model.findings import Finding, QuarantinedRow
 from entrepot.model.job import Job
@@ -93,6 +94,41 @@ def test_the_version_that_was_delivered_is_cut_and_no_later_one(world: Any) -> N
     found = placed(world, HEADER + ROWS)
     world.blobs.write(found.source.uri, HEADER + b"1,later\n")
     assert sum(c.records for c in in_one_go(world, found).chunks) == 40
+
+
+def test_the_next_block_is_fetched_while_one_is_looked_at(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, asked, looked = HEADER + ROWS, threading.Event(), []
+
+    def stream(*_: Any, **__: Any) -> Iterator[bytes]:
+        yield b""
+        yield data[:100]
+        asked.set()
+        yield data[100:]
+
+    class Looking(cutting.Splitter):
+        def feed(self, block: bytes) -> list[Chunk]:
+            if block:
+                looked.append(asked.wait(10))
+            return super().feed(block)
+
+    found = placed(world, data)
+    monkeypatch.setattr(world.blobs, "stream", stream)
+    monkeypatch.setattr(cutting, "Splitter", Looking)
+    cut = in_one_go(world, found)
+    assert looked == [True, True]
+    assert sum(c.records for c in cut.chunks) == 40
+    assert cut.digest == hashlib.sha256(data).hexdigest()
+
+
+def test_a_block_that_cannot_be_fetched_ends_the_cut(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(*_: Any, **__: Any) -> Iterator[bytes]:
+        yield HEADER + ROWS
+        raise NotFoundError("It is gone.")
+
+    found = placed(world, HEADER + ROWS)
+    monkeypatch.setattr(world.blobs, "stream", stream)
+    with pytest.raises(NotFoundError):
+        in_one_go(world, found)
 
 
 def test_a_cut_goes_on_where_time_ran_out_and_finds_the_same_chunks(world: Any) -> None:

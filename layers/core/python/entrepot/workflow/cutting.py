@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from entrepot.detect.opening import BY_BYTES, open_reader
@@ -81,10 +81,9 @@ class Cutter:
         sha = hashlib.sha256() if state is None else None
         chunks: list[Chunk] = []
         start, skip = (0, detection.data_start) if state is None else (state.offset, 0)
-        with ThreadPoolExecutor(1) as beside:
-            for block in self._world.blobs.stream(
-                found.source.uri, version=found.source.version, start=start, block=BLOCK
-            ):
+        blocks = self._world.blobs.stream(found.source.uri, version=found.source.version, start=start, block=BLOCK)
+        with ThreadPoolExecutor(2) as beside:
+            for block in _ahead(blocks, beside):
                 # The digest lets go of the interpreter's lock: it costs no time beside the search for line ends.
                 digested = beside.submit(sha.update, block) if sha is not None else None
                 chunks += cutter.feed(block[skip:] if skip else block)
@@ -167,6 +166,14 @@ class Cutter:
         self._world.blobs.write(uri, bytes(waiting[chunk.start - base : size]))
         del waiting[:size]
         return chunk.model_copy(update={"uri": uri, "start": 0, "end": chunk.end - chunk.start})
+
+
+def _ahead(blocks: Iterator[bytes], beside: Executor) -> Iterator[bytes]:
+    """The blocks, each of which is fetched while the one before it is looked at."""
+    following = beside.submit(next, blocks, None)
+    while (block := following.result()) is not None:
+        following = beside.submit(next, blocks, None)
+        yield block
 
 
 def _beginning(detection: Detection, n: int) -> SplitState | None:
