@@ -27,7 +27,7 @@ from typing import Any
 
 import pytest
 
-from entrepot_client import ConflictError
+from entrepot_client import ConflictError, UnavailableError
 from tests.chaos.strike import jobs_of, write_functions
 from tests.chaos.victim import Host, until
 
@@ -38,6 +38,9 @@ ROWS = 8000
 
 AT_ONCE = 4
 """Flows at the same time: most of a flow is waiting for a retry."""
+
+PATIENCE = 240
+"""Seconds until the slot of a function that was killed is free again, and more."""
 
 MANY = 3
 """Calls of one method within an invocation beyond the third are like the third."""
@@ -234,17 +237,26 @@ class Flow:
         until(lambda: self._job() != imported, 60)
 
     def _ask(self, ask: Callable[[], Any]) -> None:
-        try:
-            ask()
-        except ConflictError as error:
-            pytest.fail(f"{self.contract}: a repeated request was refused: {error}")
+        """Asks again where that is the answer: who was killed holds his connection for a while."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            try:
+                ask()
+            except ConflictError as error:
+                pytest.fail(f"{self.contract}: a repeated request was refused: {error}")
+            except UnavailableError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def _settle(self, wanted: str) -> None:
         """Waits until the job and its execution are at rest; resumes what failed."""
         item = until(self._rested, 180)
         if item["state"]["S"] == "failed":
             self.resumed.add(len(self.recorded))
-            self.client.jobs.resume(self._job())
+            self._ask(lambda: self.client.jobs.resume(self._job()))
             item = until(lambda: (i := self._rested()) and i["state"]["S"] != "failed" and i, 180)
         assert item["state"]["S"] == wanted, (self.contract, item["state"], item.get("error"))
 
