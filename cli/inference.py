@@ -93,7 +93,7 @@ def data_to_yaml(data: dict[str, Any]) -> str:
     """
     import yaml
 
-    lean = {k: v for k, v in _ordered(data, ORDER).items() if k != "fields" and _said(v)}
+    lean = {k: _without_nothing(v) for k, v in _ordered(data, ORDER).items() if k != "fields" and _said(v)}
     fields = [{k: v for k, v in _ordered(f, FIRST).items() if _said(v)} for f in data.get("fields") or []]
     head = yaml.dump(lean, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
     body = "".join(f"  - {_flow(field)}\n" for field in fields)
@@ -109,6 +109,13 @@ def _said(value: object) -> bool:
     if isinstance(value, dict):
         return any(_said(v) for v in value.values())
     return value not in (None, "", [], False)
+
+
+def _without_nothing(value: Any) -> Any:
+    """What is stated; in a list no value is a statement too: in a slice's values it is a blank."""
+    if isinstance(value, dict):
+        return {k: _without_nothing(v) for k, v in value.items() if v is not None}
+    return value
 
 
 def _flow(field: dict[str, Any]) -> str:

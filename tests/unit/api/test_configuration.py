@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.inference import data_to_yaml, to_yaml
 from entrepot.errors import (
     ContractError,
     TooLargeError,
@@ -431,3 +432,16 @@ def test_an_expression_that_the_scheduler_refuses_leaves_what_was(api: Api) -> N
     api.world.scheduler.faults.fail("put", UsageError("Nor this one."))
     assert post(api, "/schedules", {**SCHEDULE, "name": "other"}).status == 400
     assert api.get("/schedules/other").status == 404
+
+
+def test_no_value_in_a_slice_is_a_blank_and_a_contract_that_is_shown_can_be_read_again() -> None:
+    head = "name: x\nkey: [id]\nmode: replace\nfields:\n- {name: id, type: integer}\n"
+    head += "- {name: region, null_tokens: [NULL, ~]}\n- {name: zone}\n"
+    tests = "slice:\n  region: [north, null, ~, 'null']\n  zone:\n"
+    found = documents.read(Contract, (head + tests).encode(), yaml=True)
+    assert found.slice["region"].values == ["north", None, None, "null"]
+    assert found.slice["zone"].values == [None]
+    assert found.fields[1].null_tokens == ["NULL", "~"]
+    shown = data_to_yaml(found.model_dump(mode="json"))
+    assert documents.read(Contract, shown.encode(), yaml=True) == found
+    assert documents.read(Contract, to_yaml(found).encode(), yaml=True) == found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -126,31 +125,23 @@ def _guard(text: str) -> None:
             raise ContractError(f"Line {line}: aliases (*name) are not read here.", hint="Write it out.", line=line)
 
 
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]+([eE][-+]?[0-9]+)?")
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-
-
-def _plain(text: str) -> Any:
-    """An unquoted word. Only what cannot be meant as text becomes anything else.
-
-    By YAML 1.1's rules, ``enum: [NO, 010, 12:30, 1.50, 2026-01-01]`` would lose what was written.
-    """
-    if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
-        return _WORDS[text.lower()]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text) and repr(float(text)) == text:
-        return float(text)
-    return text
+_NOTHING = frozenset({"null", "Null", "NULL", "~", ""})
+"""What YAML writes for no value."""
+_WITH_BLANKS = "slice"
+"""In a slice no value is one: a blank. Elsewhere these are words like others: ``null_tokens: [NULL]``."""
 
 
 def _value(node: Any, path: Path, lines: dict[Path, int]) -> Any:
+    """A node's value. Words stay as they were written, for the model to make of them what its fields are.
+
+    By YAML 1.1's rules, ``enum: [NO, 010, 12:30, 1.50, 2026-01-01]`` would lose that.
+    """
     import yaml
 
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.ScalarNode):
-        return _plain(node.value) if node.style is None else node.value
+        nothing = not node.style and node.value in _NOTHING and _WITH_BLANKS in path
+        return None if nothing else node.value
     if isinstance(node, yaml.SequenceNode):
         return [_value(inner, (*path, n), lines) for n, inner in enumerate(node.value)]
     found: dict[str, Any] = {}
