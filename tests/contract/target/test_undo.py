@@ -298,6 +298,20 @@ def test_what_cannot_be_undone_says_why(
         undo(target, other.job_id)
 
 
+def test_a_journal_that_lost_rows_is_not_undone(
+    target: PostgresTarget, db: psycopg.Connection, schema: str, people: str
+) -> None:
+    done = publish(target, schema, [(1, "ANN", 11), (2, "BOB", 21), (5, "eve", 50)])
+    after = table(db, people)
+    journal = db.execute("SELECT undo_table FROM entrepot.receipt WHERE job_id = %s", [done.job_id]).fetchone()
+    assert journal is not None
+    db.execute(f'DELETE FROM entrepot."{journal[0]}" WHERE id = 1')
+    with pytest.raises(UndoError, match="of 2 rows .* 1 are left") as caught:
+        undo(target, done.job_id)
+    assert caught.value.facts["reason"] == "half_gone"
+    assert table(db, people) == after
+
+
 def test_a_job_that_was_not_published_is_told_from_one_that_is_unknown(
     target: PostgresTarget, schema: str, people: str
 ) -> None:
