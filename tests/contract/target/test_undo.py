@@ -306,7 +306,7 @@ def test_a_journal_that_lost_rows_is_not_undone(
     journal = db.execute("SELECT undo_table FROM entrepot.receipt WHERE job_id = %s", [done.job_id]).fetchone()
     assert journal is not None
     db.execute(f'DELETE FROM entrepot."{journal[0]}" WHERE id = 1')
-    with pytest.raises(UndoError, match="of 2 rows .* 1 are left") as caught:
+    with pytest.raises(UndoError, match=r"of 2 rows .* 1 are left") as caught:
         undo(target, done.job_id)
     assert caught.value.facts["reason"] == "half_gone"
     assert table(db, people) == after
