@@ -104,6 +104,19 @@ def test_the_servers_words_do_not_pass(db: psycopg.Connection, schema: str) -> N
     assert "'one'" in str(caught.value)
 
 
+def test_a_row_without_a_partition_is_told_from_one_that_breaks_a_constraint(
+    db: psycopg.Connection, schema: str
+) -> None:
+    db.execute(
+        f"CREATE TABLE {schema}.t (id integer, v text CONSTRAINT short CHECK (length(v) < 4)) PARTITION BY RANGE (id)"
+    )
+    db.execute(f"CREATE TABLE {schema}.low PARTITION OF {schema}.t FOR VALUES FROM (0) TO (5)")
+    for values, constraint, words in (("(9, 'x')", None, "no partition"), ("(1, 'long')", "short", "check constraint")):
+        with pytest.raises(TargetError, match=f"(?i){words}") as caught, database_errors("trying"):
+            db.execute(f"INSERT INTO {schema}.t VALUES {values}")
+        assert caught.value.facts.get("constraint") == constraint
+
+
 def test_two_sessions_that_make_the_same_table_are_a_passing_fault() -> None:
     error = by_state("23505", "making staging", {"schema": "pg_catalog", "table": "pg_type"})
     assert type(error) is RetriableError

@@ -178,6 +178,19 @@ def test_a_value_that_overflows_in_the_target_is_refused_without_being_told(
         assert target.ledger(spec) == []
 
 
+def test_a_text_that_only_the_columns_type_refuses_names_the_column_and_not_the_text(
+    target: PostgresTarget, db: psycopg.Connection, schema: str
+) -> None:
+    db.execute(f'CREATE TABLE {schema}.people (id bigint PRIMARY KEY, "for, how: long" interval)')
+    fields = [{"name": "id", "type": "integer"}, {"name": "for, how: long", "type": "string"}]
+    spec = a_spec(target, a_contract(schema, fields=fields), fields=["id", "for, how: long"])
+    with pytest.raises(TargetError) as caught:
+        load(target, spec, [(1, "1 day"), (2, "secret: 9")])
+    assert caught.value.facts["column"] == "for, how: long"
+    assert "column 'for, how: long'" in caught.value.message
+    assert "secret" not in f"{caught.value.message} {caught.value.facts}"
+
+
 def test_a_chunk_is_loaded_once(target: PostgresTarget, schema: str) -> None:
     spec = a_spec(target, a_contract(schema))
     assert load(target, spec, [(1, "a", 1)])

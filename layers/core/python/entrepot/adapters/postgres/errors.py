@@ -8,6 +8,7 @@ PostgreSQL's documentation, appendix A.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -57,6 +58,9 @@ _LATER = "Try again a little later."
 _RIGHTS = "Check the secret's user, its rights (docs/database.md) and the settings."
 _TABLE = "Compare the contract with the target table."
 _STALE = "Look at the new plan, then publish that one."
+
+_COPIED = re.compile(r'COPY .*?, line \d+, column (.{1,63}?)(?:: "|: null input|$)', re.MULTILINE)
+"""Where COPY says at which column it stopped; the value follows, which we leave out."""
 
 _CODES: dict[str, tuple[type[EntrepotError], str, str]] = {
     "0A000": (TargetError, "the server does not support what was asked", _TABLE),
@@ -145,7 +149,7 @@ def translate(error: psycopg.Error, what: str, connection: psycopg.Connection[An
     names = {
         "schema": diag.schema_name,
         "table": diag.table_name,
-        "column": diag.column_name,
+        "column": diag.column_name or _copied_column(diag.context),
         "constraint": diag.constraint_name,
     }
     if not state:
@@ -154,6 +158,11 @@ def translate(error: psycopg.Error, what: str, connection: psycopg.Connection[An
         msg = f"Entrepot's schema is missing in the database ({state} while {what})."
         return ConfigurationError(msg, hint=_MIGRATE, sqlstate=state)
     return by_state(state, what, names, diag.message_primary or "", diag.message_detail or "")
+
+
+def _copied_column(context: str | None) -> str | None:
+    found = _COPIED.match(context or "")
+    return found[1] if found else None
 
 
 def by_state(
@@ -173,6 +182,8 @@ def by_state(
     if state == "23505" and names.get("schema") == "pg_catalog":
         # Two sessions made the same table at the same instant.
         kind, reason, hint = RetriableError, "another session made the same object", _LATER
+    if state == "23514" and not names.get("constraint"):
+        reason, hint = "no partition of the table takes one of the rows", "Make the partition, or a default one."
     if state == LOST_STATE:
         facts["reason"] = "staging_lost"
     if state in _OURS and message:
