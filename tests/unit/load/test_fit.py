@@ -230,3 +230,18 @@ def test_a_stricter_contract_stays_as_strict_as_it_is() -> None:
     field = FieldSpec.model_validate({"name": "f", "length": [2, 5]})
     new = tightened(field, parse_pg_type("character varying(10)"))
     assert (new.length.min, new.length.max) == (2, 5)
+
+
+@pytest.mark.parametrize("shape", [None, "there"])
+def test_of_every_row_of_a_history_it_must_be_known_since_when_it_holds(shape: str | None) -> None:
+    day = {"name": "day", "type": "date"}
+    dated = a_contract("id", "city", day, mode="history", history={"at": "day"})
+    table = None
+    if shape:
+        own = [("valid_from", "date"), ("valid_to", "date"), ("is_current", "boolean")]
+        table = a_table(("id",), ("city",), ("day", "date"), *own, key=["id", "valid_from"])
+    fitted = fit(dated, Mode.HISTORY, mapped("id", "city", "day"), table)
+    assert {f.name: f.required for f in fitted.contract.fields} == {"id": False, "city": False, "day": True}
+    given = a_contract("id", {**day, "blank": "default", "default": "2024-01-01"}, history={"at": "day"})
+    assert not fit(given, Mode.HISTORY, mapped("id", "day"), None).contract.field("day").required
+    assert not fit(dated, Mode.UPSERT, mapped("id", "city", "day"), None).contract.field("day").required

@@ -74,6 +74,8 @@ def fit(contract: Contract, mode: Mode, mapping: list[MappedColumn], shape: Tabl
         columns = [by_field[f] for f in fields]
     else:
         columns, fitted = _fit(contract, mode, fields, shape)
+        if mode is Mode.HISTORY:
+            fitted = _dated(fitted)
     names = {c.field: c.name for c in columns}
     return Fitted(columns, fitted, [names[k] for k in contract.key], shape is None)
 
@@ -135,6 +137,15 @@ def _loosened(contract: Contract) -> tuple[Contract, set[str]]:
         for f in contract.fields
     ]
     return contract.model_copy(update={"fields": fields}), needed
+
+
+def _dated(contract: Contract) -> Contract:
+    """The contract for a history: of every row it must be known since when it holds."""
+    fields = [
+        f.model_copy(update={"required": True}) if f.name == contract.history.at and not _always_filled(f) else f
+        for f in contract.fields
+    ]
+    return contract.model_copy(update={"fields": fields})
 
 
 def _needed(contract: Contract, column: TargetColumn) -> bool:
