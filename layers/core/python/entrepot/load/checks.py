@@ -70,13 +70,21 @@ def unknown_operations(spec: LoadSpec) -> Check:
 
 def required_values(spec: LoadSpec) -> Check | None:
     """Feed: rows that do not delete and lack a value; None when no column needs one."""
+    return _lacking(spec, f"NOT ({feed.is_delete(spec, 's')})")
+
+
+def new_values(spec: LoadSpec) -> Check | None:
+    """Rows that lack a value which only a row that is there already could keep; None when no column needs one."""
+    return _lacking(spec, f"NOT EXISTS (SELECT FROM {_target(spec)} t WHERE {match(spec)})")
+
+
+def _lacking(spec: LoadSpec, such: str) -> Check | None:
     needed = [c for c in spec.columns if c.required]
     if not needed:
         return None
     blank = [f"s.{quote_ident(c.name)} IS NULL" for c in needed]
     cases = " ".join(f"WHEN {b} THEN {quote_literal(c.field)}" for b, c in zip(blank, needed, strict=True))
-    condition = f"NOT ({feed.is_delete(spec, 's')}) AND ({' OR '.join(blank)})"
-    return _simple(spec, "required", condition, field=f"CASE {cases} END")
+    return _simple(spec, "required", f"({' OR '.join(blank)}) AND {such}", field=f"CASE {cases} END")
 
 
 def outside_slice(spec: LoadSpec) -> Check | None:

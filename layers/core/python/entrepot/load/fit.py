@@ -18,6 +18,9 @@ from entrepot.ports.target import ColumnShape, TableShape
 KEYED = NEEDS_KEY - {Mode.HISTORY}
 """Modes in which a key finds one row of the target at most."""
 
+KEEPING = frozenset({Mode.UPSERT, Mode.UPDATE_ONLY, Mode.REPLACE, Mode.HISTORY})
+"""Modes in which a blank may stand for what a row has already."""
+
 UPDATES = frozenset({Mode.UPDATE_ONLY, Mode.DELETE_MISSING})
 """Modes that make no rows."""
 
@@ -112,7 +115,8 @@ def _fit(
     names = _existing(shape, fields)
     columns = {c.name: c for c in shape.columns}
     specs = {f.name: f for f in contract.fields}
-    changed = {f: _fitted(specs[f], columns[names[f]], shape) for f in fields}
+    kept = {f for f in fields if _may_keep(specs[f], contract, mode)}
+    changed = {f: _fitted(specs[f], columns[names[f]], shape, kept=f in kept) for f in fields}
     own = [name for name, _, _ in history_columns(contract)] if mode is Mode.HISTORY else []
     _check_history(own, columns, shape)
     if mode not in UPDATES:
@@ -120,7 +124,19 @@ def _fit(
     check_key(shape, mode, [names[k] for k in contract.key])
     _check_order(contract, names, columns)
     new = contract.model_copy(update={"fields": [changed.get(f.name, f) for f in contract.fields]})
-    return [TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields], new
+    # A row that is new brings nothing to keep: check sees which ones are.
+    needed = {f for f in kept if _must_be_filled(columns[names[f]]) and mode not in UPDATES}
+    made = [TargetColumn(name=names[f], pg_type=columns[names[f]].pg_type, field=f) for f in fields]
+    return [c.model_copy(update={"required": True}) if c.field in needed else c for c in made], new
+
+
+def _may_keep(field: FieldSpec, contract: Contract, mode: Mode) -> bool:
+    """Whether a blank may stand for what the row of its key has already."""
+    return field.blank is Blank.KEEP and mode in KEEPING and bool(contract.key) and field.name not in contract.key
+
+
+def _must_be_filled(column: ColumnShape) -> bool:
+    return not column.nullable and not column.has_default
 
 
 def _loosened(contract: Contract) -> tuple[Contract, set[str]]:
@@ -236,7 +252,7 @@ def _check_apart(names: Mapping[str, str], shape: TableShape) -> None:
         owner[name] = field
 
 
-def _fitted(field: FieldSpec, column: ColumnShape, shape: TableShape) -> FieldSpec:
+def _fitted(field: FieldSpec, column: ColumnShape, shape: TableShape, *, kept: bool) -> FieldSpec:
     if column.generated:
         msg = f"Column {column.name!r} of {shape.schema}.{shape.table} is generated: it cannot be written."
         raise TargetError(msg, hint="Take the field out of the contract.", column=column.name, field=field.name)
@@ -252,7 +268,7 @@ def _fitted(field: FieldSpec, column: ColumnShape, shape: TableShape) -> FieldSp
     if labels:
         allowed = [v for v in labels if new.enum is None or v in new.enum]
         new = new.model_copy(update={"enum": allowed or list(labels)})
-    if not column.nullable and not column.has_default and not _always_filled(new):
+    if _must_be_filled(column) and not kept and not _always_filled(new):
         new = new.model_copy(update={"required": True})
     return new
 

@@ -73,7 +73,8 @@ class TargetColumn(Model):
     stored: bool = True
     """False for a column that staging alone has: the operation of a feed."""
     required: bool = False
-    """Feed: whether a row that does not delete must bring a value; validate cannot tell them apart."""
+    """Whether a row must bring a value if it is one that validate cannot tell from others: in a feed one that does not
+    delete, else one that is new, where a blank keeps what a row has already."""
 
 
 class MergeRange(Model):

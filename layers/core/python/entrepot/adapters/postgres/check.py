@@ -60,6 +60,8 @@ def _run(session: Session, spec: LoadSpec) -> None:
     # What is wrong in itself goes first: it must not win over a good row of the same key.
     references = catalog.references(session, target[0]) if target else []
     if target:
+        if spec.mode is not Mode.FEED:
+            _apply(session, spec, checks.new_values(spec))
         _rules(session, spec, target[0], references)
     if spec.key and not keys_differ(facts) and not _is_unique(session, spec, spec.key):
         _one_per_key(session, spec)
