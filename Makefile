@@ -36,7 +36,7 @@ test: setup ## every test that belongs to a landing
 test-slow: setup ## the slow suites: real layers, large files
 	@$(BIN)/python -m pytest -m slow -n 0
 
-faults: setup ## jobs in clouds that are killed, starved and limited
+faults: setup ## clouds that are killed, interrupted, starved, limited or started again and again
 	@$(BIN)/python -m pytest -m "faults and not slow" -n 0 tests/e2e
 
 check: setup ## lint, types, import rules

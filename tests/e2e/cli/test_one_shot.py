@@ -112,6 +112,7 @@ def seen(process: subprocess.Popen[str], words: str, patience: float = 90.0) -> 
     raise AssertionError(text)
 
 
+@pytest.mark.faults
 @pytest.mark.capability("LOD2", "LOD8")
 @pytest.mark.parametrize("name", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_in_the_middle(served_apart: Shell, database: str, name: signal.Signals) -> None:
@@ -148,6 +149,7 @@ def _interrupted(shell: Shell, database: str, name: signal.Signals, table: str) 
     return True
 
 
+@pytest.mark.faults
 def test_two_commands_at_once_take_turns(shell: Shell) -> None:
     file = shell.file("towns.csv", "id,name\n1,Ayr\n")
     agreed = shell.file("towns.yaml", f"name: towns\nkey: [id]\n{FIELDS}")

@@ -61,6 +61,7 @@ def test_what_cannot_be_a_set_is_told(served: Shell, driver: Driver) -> None:
     assert served("import", "june", "--contract", contract, "--incremental").code == 2  # not the service's to read
 
 
+@pytest.mark.faults
 @pytest.mark.capability("SRC4", "LOD8", "LOD4")
 def test_a_folder_is_imported_one_shot_and_again_only_what_is_new(shell: Shell) -> None:
     _folder(shell)
