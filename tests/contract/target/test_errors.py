@@ -115,6 +115,9 @@ def test_a_row_without_a_partition_is_told_from_one_that_breaks_a_constraint(
         with pytest.raises(TargetError, match=f"(?i){words}") as caught, database_errors("trying"):
             db.execute(f"INSERT INTO {schema}.t VALUES {values}")
         assert caught.value.facts.get("constraint") == constraint
+    raised = "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$"
+    with pytest.raises(TargetError, match=r"(?i)check constraint"), database_errors("trying"):
+        db.execute(raised)
 
 
 def test_two_sessions_that_make_the_same_table_are_a_passing_fault() -> None:

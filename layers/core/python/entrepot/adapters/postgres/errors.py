@@ -182,7 +182,8 @@ def by_state(
     if state == "23505" and names.get("schema") == "pg_catalog":
         # Two sessions made the same table at the same instant.
         kind, reason, hint = RetriableError, "another session made the same object", _LATER
-    if state == "23514" and not names.get("constraint"):
+    if state == "23514" and names.get("table") and not names.get("constraint"):
+        # A trigger that raises this state names no table.
         reason, hint = "no partition of the table takes one of the rows", "Make the partition, or a default one."
     if state == LOST_STATE:
         facts["reason"] = "staging_lost"

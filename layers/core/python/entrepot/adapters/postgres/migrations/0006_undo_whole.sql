@@ -33,8 +33,9 @@ BEGIN
     IF v_count > 0 THEN
         ALTER TABLE pg_temp.entrepot_ended ADD COLUMN by text NOT NULL DEFAULT '';
         UPDATE pg_temp.entrepot_ended e SET by = r.job_id FROM entrepot.receipt r
-            WHERE r.write_xid = e.holder AND r.receipt->>'mode' <> 'undo' AND r.job_id <> j->>'job';
-        -- The version that stays: of the job's own rows it is only known that it is no longer as the job left it.
+            WHERE r.write_xid = e.holder AND r.receipt->>'mode' <> 'undo' AND r.published_at > (j->>'published_at')::timestamptz
+                AND format('%I.%I', r.target_schema, r.target_table) = p_target;
+        -- A version that the job began is listed as gone, without its time, when it is no longer as the job left it.
         UPDATE pg_temp.entrepot_kept k SET key = jsonb_set(e.key, ARRAY[v_since], to_jsonb(e.since)), by = e.by,
             reason = CASE WHEN e.by = '' THEN 'edited' ELSE 'later_job' END
             FROM pg_temp.entrepot_ended e WHERE k.ord = (j->>'ord')::integer AND k.reason = 'gone'
